@@ -1,0 +1,118 @@
+# Targets are documented by the ## comment beside them; `make` alone prints the list.
+# Only Go, make and bash are needed; tools are pinned under hack/tools and built on first use.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.NOTPARALLEL:
+
+VERSION ?= dev
+OUT ?= bin
+# Extra flags for every test run, as in: make test-unit ARGS='-run TestX -v'
+ARGS ?=
+
+# Images must be static; tests are built the same way, so that packages are compiled once for both.
+export CGO_ENABLED ?= 0
+# The cluster and its tools are chosen by the targets below, never by what happens to be in the caller's shell.
+CLUSTER := hack/cluster/cluster
+CONTROLLER_GEN = $(shell hack/tools/build controller-gen)
+GENERATED := api config charts
+# Modules of their own beside the main one, which ./... does not reach.
+NESTED := $(patsubst %/go.mod,%,$(shell find charts test -name go.mod 2>/dev/null))
+
+##@ Development
+
+.PHONY: help
+help: ## Print this list.
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: generate
+generate: ## Regenerate deep copies and apply configurations.
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: ## Regenerate the CRDs, the operator's role, and the chart's copies of both.
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=beanpod-manager paths=./internal/... output:rbac:artifacts:config=config/rbac
+	go run ./hack/chart-crds
+
+.PHONY: fmt
+fmt: ## Format all Go code.
+	gofmt -w $$(find . -name '*.go' -not -path './.*')
+
+.PHONY: vet
+vet: ## Run go vet.
+	go vet ./...
+	for d in $(NESTED); do (cd $$d && go vet ./...); done
+
+.PHONY: lint
+lint: ## Run the linters of hack/lint.
+	$$(hack/tools/build golangci-lint) run --config hack/lint/golangci.yaml ./...
+
+.PHONY: verify
+verify: generate manifests lint ## Regenerate everything, lint, then demand a clean tree.
+	git diff --exit-code
+	@test -z "$$(git status --porcelain)" || { git status --short; echo 'verify: files are not committed' >&2; exit 1; }
+
+# Compares with what is on disk, not with git: uncommitted work is fine, stale generated files are not.
+.PHONY: verify-generated
+verify-generated: ## Check that generated files are current.
+	@sums() { find $(GENERATED) -type f -print0 | sort -z | xargs -0 sha256sum; }; before=$$(sums); \
+	$(MAKE) generate manifests >/dev/null; \
+	diff <(echo "$$before") <(sums) || { echo 'verify-generated: the files above were stale and are now regenerated; commit them' >&2; exit 1; }
+
+.PHONY: presubmit
+presubmit: verify test ## What CI demands of a change.
+
+##@ Tests
+
+.PHONY: test
+test: verify-generated test-unit test-integration test-e2e ## Run all tests.
+
+.PHONY: test-unit
+test-unit: vet ## Run tests that need nothing but Go.
+	env -u KUBEBUILDER_ASSETS -u KUBECONFIG go test $(ARGS) ./api/... ./internal/... ./cmd/... ./hack/...
+	for d in $(NESTED); do (cd $$d && env -u KUBEBUILDER_ASSETS -u KUBECONFIG go test $(ARGS) ./...); done
+
+.PHONY: test-integration
+test-integration: ## Run tests against a real API server and etcd.
+	$(CLUSTER) build control-plane
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" go test -timeout 20m $(ARGS) ./api/... ./internal/... ./test/integration/...
+
+.PHONY: test-e2e
+test-e2e: ## Run tests on a real one-node cluster (root needed).
+	$(CLUSTER) build
+	helm=$$(hack/tools/build helm); assets=$$($(CLUSTER) assets); \
+	env -u KUBECONFIG HELM="$$helm" KUBECTL="$$assets/kubectl" KUBEBUILDER_ASSETS="$$assets" PATH="$$assets:$$(dirname "$$helm"):$$PATH" \
+		go test -count=1 -timeout 40m $(ARGS) ./test/e2e/...
+
+##@ Trying it out
+
+.PHONY: demo
+demo: ## Install the operator and a sample application, on KUBECONFIG's cluster or a local one.
+	hack/demo
+
+.PHONY: demo-down
+demo-down: ## Remove what demo made; a local cluster goes away whole.
+	hack/demo down
+
+.PHONY: cluster-up
+cluster-up: ## Start the local cluster alone.
+	$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: ## Stop the local cluster.
+	$(CLUSTER) down
+
+##@ Build
+
+.PHONY: build
+build: ## Compile the programs into bin/.
+	mkdir -p $(OUT)
+	go build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o $(OUT)/ ./cmd/...
+
+.PHONY: image
+image: ## Make the operator's image archive, bin/beanpod-VERSION.tar.
+	mkdir -p $(OUT)
+	go run ./hack/images operator --release --version $(VERSION) -o $(OUT)/beanpod-$(VERSION).tar

@@ -1,0 +1,93 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command sample-web is the application that the demo and the end-to-end tests deploy.
+//
+// It honours what every web application on the platform should: PORT, a health endpoint, and SIGTERM. It misbehaves
+// on request, so that rollouts, health checks and rollbacks can be watched.
+//
+//	GET /          version, instance and properties whose name starts with GREETING
+//	GET /healthz   200, or 500 when unhealthy
+//	GET /slow?ms=  answers after a while
+//	    /fail      turns failing on or off for this instance; /fail?on=true or false says which
+//
+//	PORT (8080), APP_VERSION, UNHEALTHY=1, START_DELAY_MS, CRASH_AFTER_MS
+package main
+
+import (
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// drainTime stays below the grace period that Kubernetes gives by default.
+const drainTime = 25 * time.Second
+
+func main() {
+	log.SetFlags(log.LstdFlags | log.LUTC)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := run(ctx, os.Getenv, os.Environ()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, getenv func(string) string, environ []string) error {
+	if d := milliseconds(getenv("CRASH_AFTER_MS")); d > 0 {
+		time.AfterFunc(d, func() { log.Fatal("Crashing as told by CRASH_AFTER_MS") })
+	}
+	select {
+	case <-time.After(milliseconds(getenv("START_DELAY_MS"))):
+	case <-ctx.Done():
+		return nil
+	}
+	port := getenv("PORT")
+	if port == "" {
+		port = "8080"
+	}
+	listener, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		return err
+	}
+	instance, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	a := newApp(getenv("APP_VERSION"), instance, environ)
+	a.failing.Store(getenv("UNHEALTHY") == "1")
+	log.Printf("Version %s listens on %s", a.page.Version, listener.Addr())
+	return serve(ctx, listener, a.handler())
+}
+
+// serve answers until ctx ends, then takes no new connection and finishes the requests at hand.
+func serve(ctx context.Context, listener net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		log.Print("Draining")
+		//nolint:contextcheck // ctx has ended; draining needs time of its own
+		drain, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		done <- server.Shutdown(drain)
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-done
+}
+
+func milliseconds(s string) time.Duration {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return time.Duration(n) * time.Millisecond
+}
