@@ -1,0 +1,26 @@
+{{/*
+Refusals that need more than one value, so the schema cannot say them well.
+Included by the Deployment, which is always rendered.
+*/}}
+{{- define "beanpod.checks" -}}
+{{- if and .Values.watchNamespaces .Values.metrics.enabled .Values.metrics.authentication -}}
+{{- fail "\n\nwatchNamespaces gives the manager no cluster role, but metrics.authentication needs one (it asks the API server who may read metrics).\nSet metrics.authentication=false (and restrict access with networkPolicy.enabled=true), or metrics.enabled=false." -}}
+{{- end -}}
+{{- if and .Values.metrics.enabled .Values.metrics.authentication (not .Values.metrics.secure) -}}
+{{- fail "\n\nmetrics.authentication without metrics.secure would send tokens in clear text.\nSet metrics.secure=true, or metrics.authentication=false." -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.enabled) -}}
+{{- fail "\n\nmetrics.serviceMonitor.enabled needs metrics.enabled=true." -}}
+{{- end -}}
+{{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) -}}
+{{- fail "\n\nreplicaCount above 1 needs leaderElection.enabled=true: two managers at work would undo each other's changes." -}}
+{{- end -}}
+{{- with .Values.routing.defaultGateway -}}
+{{- if and .name (not .namespace) -}}
+{{- fail "\n\nrouting.defaultGateway.name needs routing.defaultGateway.namespace." -}}
+{{- end -}}
+{{- if and (or .namespace .sectionName) (not .name) -}}
+{{- fail "\n\nrouting.defaultGateway needs a name." -}}
+{{- end -}}
+{{- end -}}
+{{- end }}

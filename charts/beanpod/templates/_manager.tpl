@@ -1,0 +1,92 @@
+{{/* Parts of the manager's container. */}}
+
+{{- define "beanpod.args" -}}
+- --leader-elect={{ .Values.leaderElection.enabled }}
+{{- if .Values.leaderElection.enabled }}
+- --leader-election-namespace=$(POD_NAMESPACE)
+{{- end }}
+- --health-probe-bind-address=:8081
+{{- if .Values.metrics.enabled }}
+- --metrics-bind-address=:{{ .Values.metrics.port }}
+- --metrics-secure={{ .Values.metrics.secure }}
+- --metrics-auth={{ .Values.metrics.authentication }}
+{{- else }}
+- --metrics-bind-address=0
+{{- end }}
+- --max-concurrent-reconciles={{ .Values.maxConcurrentReconciles }}
+- --zap-log-level={{ .Values.logLevel }}
+{{- with .Values.watchNamespaces }}
+- --watch-namespaces={{ join "," . }}
+{{- end }}
+{{- with .Values.baseDomain }}
+- --base-domain={{ . }}
+{{- end }}
+{{- with .Values.routing.defaultIngressClassName }}
+- --default-ingress-class={{ . }}
+{{- end }}
+{{- with .Values.routing.defaultGateway }}
+{{- if .name }}
+- --default-gateway={{ .namespace }}/{{ .name }}{{ with .sectionName }}/{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+{{- with .Values.routing.trustedCIDRs }}
+- --trusted-cidrs={{ join "," . }}
+{{- end }}
+{{- with .Values.extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+GOMEMLIMIT must stay below the container's limit, because memory outside the Go
+heap counts too. The limit in MiB, read as millions of bytes, is 95 % of it.
+A variable that extraEnv sets itself is left to it: Helm 4 applies server-side,
+where a name may occur once only.
+*/}}
+{{- define "beanpod.env" -}}
+{{- $theirs := list -}}
+{{- range .Values.extraEnv -}}
+{{- $theirs = append $theirs .name -}}
+{{- end -}}
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+{{- if not (has "GOMEMLIMIT" $theirs) }}
+- name: MEMORY_LIMIT_MIB
+  valueFrom:
+    resourceFieldRef:
+      containerName: manager
+      resource: limits.memory
+      divisor: 1Mi
+- name: GOMEMLIMIT
+  value: $(MEMORY_LIMIT_MIB)000000
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+The pod-template-hash keeps the pods of the previous version out of the count
+during an upgrade.
+*/}}
+{{- define "beanpod.topologySpread" -}}
+{{- $preset := .Values.topologySpread.preset -}}
+{{- if .Values.topologySpread.constraints -}}
+{{- toYaml .Values.topologySpread.constraints -}}
+{{- else if and (gt (int .Values.replicaCount) 1) (ne $preset "none") -}}
+{{- $root := . -}}
+{{- range $i, $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" -}}
+{{- if $i }}
+{{ end -}}
+- maxSkew: 1
+  topologyKey: {{ $key }}
+  whenUnsatisfiable: {{ eq $preset "hard" | ternary "DoNotSchedule" "ScheduleAnyway" }}
+  labelSelector:
+    matchLabels:
+      {{- include "beanpod.selectorLabels" $root | nindent 6 }}
+  matchLabelKeys: [pod-template-hash]
+{{- end -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,478 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tests
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v4/pkg/chart/v2/lint"
+	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes/scheme"
+	psaapi "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+)
+
+// everything turns on whatever renders more objects or fields.
+const everything = `
+replicaCount: 2
+baseDomain: apps.example.com
+routing:
+  defaultIngressClassName: traefik
+  defaultGateway: {name: main, namespace: gateways, sectionName: https}
+  trustedCIDRs: [10.0.0.0/8, "fd00::/8"]
+image: {registry: mirror.example:5000, digest: "sha256:` + digest + `"}
+imagePullSecrets: [{name: regcred}]
+logLevel: debug
+maxConcurrentReconciles: 20
+metrics:
+  serviceMonitor: {enabled: true, interval: 30s, labels: {team: ops}, relabelings: [{action: labeldrop, regex: pod}]}
+networkPolicy: {enabled: true, metricsFrom: [{podSelector: {}}], extraEgress: [{to: [{podSelector: {}}]}]}
+serviceAccount: {annotations: {role: beanpod}}
+priorityClassName: system-cluster-critical
+nodeSelector: {kubernetes.io/os: linux}
+tolerations: [{operator: Exists}]
+affinity: {nodeAffinity: {}}
+podAnnotations: {checksum: x}
+podLabels: {pod: "true"}
+commonLabels: {team: platform}
+crds: {annotations: {argocd.argoproj.io/sync-wave: "-1"}}
+extraArgs: [--feature=on]
+extraEnv: [{name: HTTPS_PROXY, value: "http://proxy:3128"}]
+extraVolumes: [{name: tmp, emptyDir: {}}]
+extraVolumeMounts: [{name: tmp, mountPath: /tmp}]
+extraObjects:
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: "{{ .Release.Name }}-extra", namespace: "{{ .Release.Namespace }}"}}
+- |
+  apiVersion: v1
+  kind: ConfigMap
+  metadata:
+    name: text
+    namespace: {{ include "beanpod.namespace" . }}
+`
+
+const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+const teams = "watchNamespaces: [team-a, team-b]\nmetrics: {authentication: false}\n"
+
+func TestObjects(t *testing.T) {
+	t.Parallel()
+	base := []string{
+		"ClusterRole//beanpod-manager",
+		"ClusterRole//beanpod-edit",
+		"ClusterRole//beanpod-metrics-auth",
+		"ClusterRole//beanpod-metrics-reader",
+		"ClusterRole//beanpod-view",
+		"ClusterRoleBinding//beanpod-manager",
+		"ClusterRoleBinding//beanpod-metrics-auth",
+		"Deployment/beanpod-system/beanpod",
+		"Role/beanpod-system/beanpod-leader-election",
+		"RoleBinding/beanpod-system/beanpod-leader-election",
+		"Service/beanpod-system/beanpod-metrics",
+		"ServiceAccount/beanpod-system/beanpod",
+		"ValidatingAdmissionPolicy//beanpod-deletion-protection",
+		"ValidatingAdmissionPolicy//beanpod-termination-protection",
+		"ValidatingAdmissionPolicyBinding//beanpod-deletion-protection",
+		"ValidatingAdmissionPolicyBinding//beanpod-termination-protection",
+	}
+	tests := []struct {
+		name   string
+		values string
+		want   []string
+	}{
+		{"default", "", base},
+		{"everything", everything, append(slices.Clone(base),
+			"ConfigMap/beanpod-system/beanpod-extra",
+			"ConfigMap/beanpod-system/text",
+			"NetworkPolicy/beanpod-system/beanpod",
+			"PodDisruptionBudget/beanpod-system/beanpod",
+			"ServiceMonitor/beanpod-system/beanpod",
+		)},
+		{"namespaces", teams, []string{
+			"Deployment/beanpod-system/beanpod",
+			"Role/beanpod-system/beanpod-leader-election",
+			"Role/team-a/beanpod-beanpod-system-manager",
+			"Role/team-b/beanpod-beanpod-system-manager",
+			"RoleBinding/beanpod-system/beanpod-leader-election",
+			"RoleBinding/team-a/beanpod-beanpod-system-manager",
+			"RoleBinding/team-b/beanpod-beanpod-system-manager",
+			"Service/beanpod-system/beanpod-metrics",
+			"ServiceAccount/beanpod-system/beanpod",
+			"ValidatingAdmissionPolicy//beanpod-beanpod-system-deletion-protection",
+			"ValidatingAdmissionPolicy//beanpod-beanpod-system-termination-protection",
+			"ValidatingAdmissionPolicyBinding//beanpod-beanpod-system-deletion-protection",
+			"ValidatingAdmissionPolicyBinding//beanpod-beanpod-system-termination-protection",
+		}},
+		{"namespaces, nothing cluster-scoped", teams + "crds: {enabled: false}\nadmissionPolicies: {enabled: false}", []string{
+			"Deployment/beanpod-system/beanpod",
+			"Role/beanpod-system/beanpod-leader-election",
+			"Role/team-a/beanpod-beanpod-system-manager",
+			"Role/team-b/beanpod-beanpod-system-manager",
+			"RoleBinding/beanpod-system/beanpod-leader-election",
+			"RoleBinding/team-a/beanpod-beanpod-system-manager",
+			"RoleBinding/team-b/beanpod-beanpod-system-manager",
+			"Service/beanpod-system/beanpod-metrics",
+			"ServiceAccount/beanpod-system/beanpod",
+		}},
+		{"least", "rbac: {create: false}\nserviceAccount: {create: false}\nmetrics: {enabled: false}\nadmissionPolicies: {enabled: false}", []string{
+			"Deployment/beanpod-system/beanpod",
+		}},
+		{"other names", "fullnameOverride: pods\nnamespaceOverride: elsewhere\nrbac: {create: false}\nadmissionPolicies: {enabled: false}", []string{
+			"Deployment/elsewhere/pods",
+			"Service/elsewhere/pods-metrics",
+			"ServiceAccount/elsewhere/pods",
+		}},
+		{"name override", "nameOverride: operator\nrbac: {create: false}\nmetrics: {enabled: false}\nadmissionPolicies: {enabled: false}", []string{
+			"Deployment/beanpod-system/beanpod-operator",
+			"ServiceAccount/beanpod-system/beanpod-operator",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			slices.Sort(tt.want)
+			if diff := cmp.Diff(tt.want, render(t, tt.values).names()); diff != "" {
+				t.Errorf("objects (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestWellFormed holds for whatever is rendered: known fields only, the right scope,
+// the recommended labels, and selectors that a chart upgrade never changes.
+func TestWellFormed(t *testing.T) {
+	t.Parallel()
+	clusterScoped := []string{
+		"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
+		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+	}
+	for name, values := range map[string]string{"default": "", "everything": everything, "namespaces": teams} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seen := map[string]bool{}
+			for _, o := range render(t, values).objects {
+				id := o.GetKind() + " " + o.GetNamespace() + "/" + o.GetName()
+				if seen[id] {
+					t.Errorf("%s is rendered twice", id)
+				}
+				seen[id] = true
+				if (o.GetNamespace() == "") != slices.Contains(clusterScoped, o.GetKind()) {
+					t.Errorf("%s: namespace %q", id, o.GetNamespace())
+				}
+				strictlyDecodes(t, o)
+				if o.GetKind() != "ConfigMap" { // The extra objects are the user's.
+					hasLabels(t, o, name == "everything")
+				}
+			}
+		})
+	}
+}
+
+func strictlyDecodes(t *testing.T, o unstructured.Unstructured) {
+	t.Helper()
+	if !scheme.Scheme.Recognizes(o.GroupVersionKind()) {
+		return // CRDs and ServiceMonitors.
+	}
+	typed, err := scheme.Scheme.New(o.GroupVersionKind())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := decodeStrict(o, typed); err != nil {
+		t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
+	}
+}
+
+func hasLabels(t *testing.T, o unstructured.Unstructured, common bool) {
+	t.Helper()
+	want := []string{
+		"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component",
+		"app.kubernetes.io/part-of", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart",
+	}
+	if common {
+		want = append(want, "team")
+	}
+	for _, key := range want {
+		if o.GetLabels()[key] == "" {
+			t.Errorf("%s %s has no label %s", o.GetKind(), o.GetName(), key)
+		}
+	}
+}
+
+func TestSelectors(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"app.kubernetes.io/name": "beanpod", "app.kubernetes.io/instance": "beanpod", "app.kubernetes.io/component": "manager",
+	}
+	out := render(t, everything)
+	dep := into[appsv1.Deployment](t, out.find(t, "Deployment", "beanpod"))
+	if diff := cmp.Diff(want, dep.Spec.Selector.MatchLabels); diff != "" {
+		t.Errorf("selector (-want +got):\n%s", diff)
+	}
+	for _, path := range [][]string{
+		{"Service", "beanpod-metrics", "spec", "selector"},
+		{"PodDisruptionBudget", "beanpod", "spec", "selector", "matchLabels"},
+		{"NetworkPolicy", "beanpod", "spec", "podSelector", "matchLabels"},
+		{"ServiceMonitor", "beanpod", "spec", "selector", "matchLabels"},
+	} {
+		got, _, err := unstructured.NestedStringMap(out.find(t, path[0], path[1]).Object, path[2:]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path[0], diff)
+		}
+	}
+	for key, value := range want {
+		if dep.Spec.Template.Labels[key] != value {
+			t.Errorf("pod label %s is %q", key, dep.Spec.Template.Labels[key])
+		}
+	}
+	// A numeric release name must stay a string.
+	if text := toYAML(t, render(t, "nameOverride: \"123\"").find(t, "Deployment", "beanpod-123").Object); !strings.Contains(text, `app.kubernetes.io/name: "123"`) {
+		t.Errorf("a name of digits is not quoted:\n%s", text)
+	}
+}
+
+func TestArgs(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		values string
+		want   []string
+	}{
+		{"default", "", []string{
+			"--leader-elect=true",
+			"--leader-election-namespace=$(POD_NAMESPACE)",
+			"--health-probe-bind-address=:8081",
+			"--metrics-bind-address=:8443",
+			"--metrics-secure=true",
+			"--metrics-auth=true",
+			"--max-concurrent-reconciles=10",
+			"--zap-log-level=info",
+		}},
+		{"everything", everything, []string{
+			"--leader-elect=true",
+			"--leader-election-namespace=$(POD_NAMESPACE)",
+			"--health-probe-bind-address=:8081",
+			"--metrics-bind-address=:8443",
+			"--metrics-secure=true",
+			"--metrics-auth=true",
+			"--max-concurrent-reconciles=20",
+			"--zap-log-level=debug",
+			"--base-domain=apps.example.com",
+			"--default-ingress-class=traefik",
+			"--default-gateway=gateways/main/https",
+			"--trusted-cidrs=10.0.0.0/8,fd00::/8",
+			"--feature=on",
+		}},
+		{"namespaces, no election, no metrics", "watchNamespaces: [team-a, team-b]\nleaderElection: {enabled: false}\nmetrics: {enabled: false}\nrouting: {defaultGateway: {name: main, namespace: gateways}}\nlogLevel: 3", []string{
+			"--leader-elect=false",
+			"--health-probe-bind-address=:8081",
+			"--metrics-bind-address=0",
+			"--max-concurrent-reconciles=10",
+			"--zap-log-level=3",
+			"--watch-namespaces=team-a,team-b",
+			"--default-gateway=gateways/main",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dep := into[appsv1.Deployment](t, render(t, tt.values).find(t, "Deployment", "beanpod"))
+			if diff := cmp.Diff(tt.want, dep.Spec.Template.Spec.Containers[0].Args); diff != "" {
+				t.Errorf("arguments (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestImage(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		"":                          "beanpod.dev/beanpod:0.1.0",
+		"image: {tag: v9}":          "beanpod.dev/beanpod:v9",
+		"image: {registry: mirror}": "mirror/beanpod.dev/beanpod:0.1.0",
+		"image: {repository: me/bp, tag: v9, digest: \"sha256:" + digest + "\"}": "me/bp@sha256:" + digest,
+	} {
+		dep := into[appsv1.Deployment](t, render(t, values).find(t, "Deployment", "beanpod"))
+		if got := dep.Spec.Template.Spec.Containers[0].Image; got != want {
+			t.Errorf("%s: image %q, want %q", values, got, want)
+		}
+	}
+}
+
+func TestDeployment(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		values string
+		holds  func(appsv1.Deployment) bool
+	}{
+		{"rolls with a lease", "", func(d appsv1.Deployment) bool { return d.Spec.Strategy.Type == "" }},
+		{"recreates without a lease", "leaderElection: {enabled: false}", func(d appsv1.Deployment) bool {
+			return d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
+		}},
+		{"one replica is not spread", "", func(d appsv1.Deployment) bool {
+			return d.Spec.Template.Spec.TopologySpreadConstraints == nil
+		}},
+		{"replicas are spread softly", "replicaCount: 2", func(d appsv1.Deployment) bool {
+			c := d.Spec.Template.Spec.TopologySpreadConstraints
+			return len(c) == 2 && c[0].WhenUnsatisfiable == corev1.ScheduleAnyway && c[1].TopologyKey == corev1.LabelHostname
+		}},
+		{"replicas are spread hard", "replicaCount: 2\ntopologySpread: {preset: hard}", func(d appsv1.Deployment) bool {
+			c := d.Spec.Template.Spec.TopologySpreadConstraints
+			return len(c) == 2 && c[0].WhenUnsatisfiable == corev1.DoNotSchedule
+		}},
+		{"replicas are not spread", "replicaCount: 2\ntopologySpread: {preset: none}", func(d appsv1.Deployment) bool {
+			return d.Spec.Template.Spec.TopologySpreadConstraints == nil
+		}},
+		{"own spread", "topologySpread: {constraints: [{maxSkew: 3, topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]}", func(d appsv1.Deployment) bool {
+			c := d.Spec.Template.Spec.TopologySpreadConstraints
+			return len(c) == 1 && c[0].MaxSkew == 3
+		}},
+		{"memory limit reaches Go", "", func(d appsv1.Deployment) bool {
+			env := d.Spec.Template.Spec.Containers[0].Env
+			return env[1].ValueFrom.ResourceFieldRef.Resource == "limits.memory" && env[2].Value == "$(MEMORY_LIMIT_MIB)000000"
+		}},
+		{"own GOMEMLIMIT wins", "extraEnv: [{name: GOMEMLIMIT, value: 1GiB}]", func(d appsv1.Deployment) bool {
+			env := d.Spec.Template.Spec.Containers[0].Env
+			return len(env) == 2 && env[1].Value == "1GiB"
+		}},
+		{"ours wins over a common label", "commonLabels: {app.kubernetes.io/name: x}", func(d appsv1.Deployment) bool {
+			return d.Labels["app.kubernetes.io/name"] == "beanpod" && d.Spec.Template.Labels["app.kubernetes.io/name"] == "beanpod"
+		}},
+		{"own service account", "serviceAccount: {create: false, name: mine}", func(d appsv1.Deployment) bool {
+			return d.Spec.Template.Spec.ServiceAccountName == "mine"
+		}},
+		{"no memory limit", "resources: {limits: {memory: null}}", func(d appsv1.Deployment) bool {
+			return len(d.Spec.Template.Spec.Containers[0].Resources.Limits) == 0
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dep := into[appsv1.Deployment](t, render(t, tt.values).find(t, "Deployment", "beanpod"))
+			if !tt.holds(dep) {
+				t.Errorf("does not hold:\n%s", toYAML(t, dep.Spec))
+			}
+		})
+	}
+}
+
+// TestPodSecurity asks the code that API servers run for the "restricted" level.
+func TestPodSecurity(t *testing.T) {
+	t.Parallel()
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range map[string]string{"default": "", "everything": everything} {
+		dep := into[appsv1.Deployment](t, render(t, values).find(t, "Deployment", "beanpod"))
+		pod := dep.Spec.Template
+		level := psaapi.LevelVersion{Level: psaapi.LevelRestricted, Version: psaapi.LatestVersion()}
+		if res := policy.AggregateCheckResults(evaluator.EvaluatePod(level, &pod.ObjectMeta, &pod.Spec)); !res.Allowed {
+			t.Errorf("%s: %s", name, res.ForbiddenDetail())
+		}
+		if c := pod.Spec.Containers[0].SecurityContext; c.ReadOnlyRootFilesystem == nil || !*c.ReadOnlyRootFilesystem {
+			t.Errorf("%s: the root file system is writable", name)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		values string
+		want   string // part of the message
+	}{
+		{"unknown key", "replicas: 2", "replicas"},
+		{"unknown key in a section", "metrics: {enable: true}", "enable"},
+		{"unknown key deeper", "routing: {defaultGateway: {listener: x}}", "listener"},
+		{"wrong type", "replicaCount: two", "replicaCount"},
+		{"URL as domain", "baseDomain: https://apps.example.com", "baseDomain"},
+		{"wildcard as domain", "baseDomain: \"*.apps.example.com\"", "baseDomain"},
+		{"address without a prefix", "routing: {trustedCIDRs: [10.0.0.1]}", "trustedCIDRs"},
+		{"prefix too long", "routing: {trustedCIDRs: [10.0.0.0/33]}", "trustedCIDRs"},
+		{"namespace name", "watchNamespaces: [Team_A]", "watchNamespaces"},
+		{"namespace twice", "watchNamespaces: [a, a]", "watchNamespaces"},
+		{"log level", "logLevel: loud", "logLevel"},
+		{"preset", "topologySpread: {preset: sometimes}", "preset"},
+		{"digest", "image: {digest: abc}", "digest"},
+		{"argument without a dash", "extraArgs: [verbose]", "extraArgs"},
+		{"metrics need cluster roles", "watchNamespaces: [team-a]", "Set metrics.authentication=false"},
+		{"tokens in clear text", "metrics: {secure: false}", "metrics.secure"},
+		{"monitor without metrics", "metrics: {enabled: false, serviceMonitor: {enabled: true}}", "needs metrics.enabled=true"},
+		{"two managers at work", "replicaCount: 2\nleaderElection: {enabled: false}", "leaderElection.enabled=true"},
+		{"gateway without namespace", "routing: {defaultGateway: {name: main}}", "defaultGateway.namespace"},
+		{"gateway without name", "routing: {defaultGateway: {namespace: gateways}}", "needs a name"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := tryRender(t, tt.values)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("message does not say %q: %v", tt.want, err)
+			}
+		})
+	}
+}
+
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	const hint = "--set baseDomain=apps.example.com"
+	notes := render(t, "").notes
+	if !strings.Contains(notes, hint) {
+		t.Errorf("no hint about the base domain:\n%s", notes)
+	}
+	if notes := render(t, "baseDomain: apps.example.com").notes; strings.Contains(notes, hint) {
+		t.Errorf("hint about the base domain although it is set:\n%s", notes)
+	}
+	_, next, _ := strings.Cut(notes, "Next,")
+	if got := strings.Count(next, "\nkubectl "); got != 3 {
+		t.Errorf("%d commands at the end, want 3:\n%s", got, next)
+	}
+	if notes := render(t, teams).notes; !strings.Contains(notes, "kubectl --namespace team-a apply") || !strings.Contains(notes, "cluster-scoped") {
+		t.Errorf("notes for namespaces:\n%s", notes)
+	}
+	if notes := render(t, "crds: {keep: false}").notes; !strings.Contains(notes, "deletes the CRDs") {
+		t.Errorf("no warning about crds.keep=false:\n%s", notes)
+	}
+}
+
+func TestLint(t *testing.T) {
+	t.Parallel()
+	for _, m := range lint.RunAll(chartDir, nil, namespace).Messages {
+		if m.Severity > support.InfoSev {
+			t.Error(m)
+		}
+	}
+}
+
+// TestNoSurprises keeps out what renders differently each time or needs a cluster:
+// Argo CD would show an endless difference.
+func TestNoSurprises(t *testing.T) {
+	t.Parallel()
+	for name, text := range templateFiles(t) {
+		for _, word := range []string{"lookup", "rand", "genCA", "genSelfSigned", "genSigned", "genPrivateKey", "uuidv4", "now", "getHostByName"} {
+			for line := range strings.Lines(text) {
+				if strings.Contains(line, "{{") && slices.Contains(strings.FieldsFunc(line, notWord), word) {
+					t.Errorf("%s uses %s: %s", name, word, line)
+				}
+			}
+		}
+	}
+}
+
+func notWord(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9')
+}
