@@ -85,7 +85,7 @@ func belowMinimum(all census) *v1alpha1.HealthCause {
 		if all.refused != "" {
 			expected = len(all.findings)
 		}
-		usable = max(usable, expected-all.failing(all.findings))
+		usable = max(usable, expected-countFailing(all.findings))
 		serving = max(serving, usable)
 	}
 	if usable >= need {

@@ -78,8 +78,8 @@ func tally(counts *v1alpha1.InstanceCounts, s v1alpha1.HealthStatus) {
 // count fits a number into the schema.
 func count(n int) int32 { return int32(max(0, min(n, maxCount))) }
 
-// failing counts the instances that do not serve and should.
-func (all census) failing(findings []finding) int {
+// countFailing counts the instances that do not serve and should.
+func countFailing(findings []finding) int {
 	n := 0
 	for _, f := range findings {
 		if rank(f.status) > rank(v1alpha1.HealthWarning) || f.status == v1alpha1.HealthNoData {
@@ -92,7 +92,7 @@ func (all census) failing(findings []finding) int {
 // severity is what these instances together do to the environment. Failing ones count by their share; so do those that are
 // only conspicuous, but never for more than a Warning, and wrong versions, which do serve, for no more than Degraded. While
 // launching, a failure is at least Degraded, because nothing works yet that could make up for it.
-func (all census) severity(findings []finding) v1alpha1.HealthStatus {
+func (c census) severity(findings []finding) v1alpha1.HealthStatus {
 	uneasy, wrong, unready := 0, 0, false
 	for _, f := range findings {
 		switch {
@@ -104,14 +104,14 @@ func (all census) severity(findings []finding) v1alpha1.HealthStatus {
 			unready = true
 		}
 	}
-	failing := all.failing(findings)
-	out := share(failing-wrong, all.whole)
-	out = worse(out, milder(v1alpha1.HealthDegraded, share(failing, all.whole)))
-	out = worse(out, milder(v1alpha1.HealthWarning, share(failing+uneasy, all.whole)))
+	failing := countFailing(findings)
+	out := share(failing-wrong, c.whole)
+	out = worse(out, milder(v1alpha1.HealthDegraded, share(failing, c.whole)))
+	out = worse(out, milder(v1alpha1.HealthWarning, share(failing+uneasy, c.whole)))
 	switch {
-	case failing > 0 && all.in.Wanted.Launching:
+	case failing > 0 && c.in.Wanted.Launching:
 		out = worse(out, v1alpha1.HealthDegraded)
-	case unready && all.in.Wanted.Launching:
+	case unready && c.in.Wanted.Launching:
 		out = worse(out, v1alpha1.HealthPending)
 	case unready:
 		out = worse(out, v1alpha1.HealthInfo)

@@ -108,7 +108,7 @@ func basic(all census) v1alpha1.HealthStatus {
 		return v1alpha1.HealthPending
 	case all.available == 0 && all.ready == 0:
 		return v1alpha1.HealthSevere
-	case all.failing(all.findings) > 0 || belowMinimum(all) != nil:
+	case countFailing(all.findings) > 0 || belowMinimum(all) != nil:
 		return v1alpha1.HealthWarning
 	default:
 		return v1alpha1.HealthOk
