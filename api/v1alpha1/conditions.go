@@ -1,0 +1,228 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// ConditionReady says whether the object is what its spec asks for, completely. It is present from the first
+// pass. For an Environment its reason is Beanstalk's status word.
+//
+// Reasons when True: Ready (Environment), Processed (ApplicationVersion), Accepted (others).
+// When False: Launching, Updating, Terminating, Paused, Failed, or the reason of whatever is wrong.
+// When Unknown: NotYetObserved.
+const ConditionReady = "Ready"
+
+// ConditionReconciling is present, and True, only while work goes on without anybody's help (kstatus).
+//
+// Reasons when True: Launching, Updating, Terminating, Processing, Retrying.
+const ConditionReconciling = "Reconciling"
+
+// ConditionStalled is present, and True, only when nothing will get better until somebody changes something (kstatus).
+//
+// Reasons when True: the reason of whatever is wrong, for example SecretNotFound or NotOwned.
+const ConditionStalled = "Stalled"
+
+// ConditionTerminating is present, and True, only while deletion waits; its message names what it waits for.
+//
+// Reasons when True: TerminationProtected, InUse, EnvironmentsExist, WaitingForChildren.
+const ConditionTerminating = "Terminating"
+
+// ConditionFieldsSupported says whether this release acts on every field that is set.
+//
+// Reasons when True: AllSupported. When False: NotYetSupported; the message lists the fields without effect.
+const ConditionFieldsSupported = "FieldsSupported"
+
+// Reasons shared by several conditions.
+const (
+	// ReasonNotYetObserved means that no pass has looked at the object yet.
+	ReasonNotYetObserved = "NotYetObserved"
+	// ReasonNotYetSupported means that this release accepts the field or kind but does not act on it.
+	ReasonNotYetSupported = "NotYetSupported"
+	// ReasonAllSupported means that every field that is set has its effect.
+	ReasonAllSupported = "AllSupported"
+	// ReasonRetrying means that an error that may pass by itself is being retried with growing pauses.
+	ReasonRetrying = "Retrying"
+	// ReasonTerminating means that the object is being deleted.
+	ReasonTerminating = "Terminating"
+	// ReasonAccepted means that the object is valid and in use or ready to be used.
+	ReasonAccepted = "Accepted"
+)
+
+// Reasons of an Environment's Ready condition: Beanstalk's status words.
+const (
+	// ReasonLaunching means that the Environment has not run yet and is being made.
+	ReasonLaunching = "Launching"
+	// ReasonUpdating means that a deployment, a change of settings, a restart or a rebuild is under way.
+	ReasonUpdating = "Updating"
+	// ReasonReady means that what the spec asks for runs.
+	ReasonReady = "Ready"
+	// ReasonPaused means that spec.paused holds back changes that are waiting.
+	ReasonPaused = "Paused"
+)
+
+// ConditionInputsResolved says whether everything that an Environment refers to exists and fits.
+// While it is False nothing is written, and what runs keeps running.
+//
+// Reasons when True: AllFound. When False: ApplicationNotFound, VersionNotSet, VersionNotFound, VersionNotReady,
+// VersionFailed, VersionOfOtherApplication, PlatformNotFound, BranchNotFound, PlatformRetired, ConfigurationNotFound, SecretNotFound,
+// SecretKeyNotFound, ConfigMapNotFound, ConfigMapKeyNotFound, HostConflict, InvalidSettings, QuotaExceeded,
+// TierNotSupported, SourceNotSupported.
+// When Unknown: LoadFailed.
+const ConditionInputsResolved = "InputsResolved"
+
+// Reasons of ConditionInputsResolved.
+const (
+	// ReasonAllFound means that every reference resolves.
+	ReasonAllFound = "AllFound"
+	// ReasonApplicationNotFound means that spec.applicationRef names nothing.
+	ReasonApplicationNotFound = "ApplicationNotFound"
+	// ReasonVersionNotSet means that there is no spec.versionRef and no sample to run instead.
+	ReasonVersionNotSet = "VersionNotSet"
+	// ReasonVersionNotFound means that spec.versionRef names nothing.
+	ReasonVersionNotFound = "VersionNotFound"
+	// ReasonVersionNotReady means that the version is still being processed.
+	ReasonVersionNotReady = "VersionNotReady"
+	// ReasonVersionFailed means that the version failed processing and cannot be deployed.
+	ReasonVersionFailed = "VersionFailed"
+	// ReasonVersionOfOtherApplication means that the version belongs to another Application.
+	ReasonVersionOfOtherApplication = "VersionOfOtherApplication"
+	// ReasonPlatformNotFound means that spec.platformRef names no Platform.
+	ReasonPlatformNotFound = "PlatformNotFound"
+	// ReasonBranchNotFound means that the Platform has no such branch.
+	ReasonBranchNotFound = "BranchNotFound"
+	// ReasonPlatformRetired means that the branch is retired and refuses new environments.
+	ReasonPlatformRetired = "PlatformRetired"
+	// ReasonConfigurationNotFound means that spec.configurationRef names nothing.
+	ReasonConfigurationNotFound = "ConfigurationNotFound"
+	// ReasonSecretNotFound means that a referenced Secret does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretKeyNotFound means that a referenced Secret has no such key.
+	ReasonSecretKeyNotFound = "SecretKeyNotFound"
+	// ReasonConfigMapNotFound means that a referenced ConfigMap does not exist.
+	ReasonConfigMapNotFound = "ConfigMapNotFound"
+	// ReasonConfigMapKeyNotFound means that a referenced ConfigMap has no such key.
+	ReasonConfigMapKeyNotFound = "ConfigMapKeyNotFound"
+	// ReasonHostConflict means that another Environment already serves the host name.
+	ReasonHostConflict = "HostConflict"
+	// ReasonInvalidSettings means that settings contradict each other; the message lists all of them.
+	ReasonInvalidSettings = "InvalidSettings"
+	// ReasonQuotaExceeded means that the namespace's quota cannot hold what is asked for.
+	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonTierNotSupported means that this release does not run the tier yet.
+	ReasonTierNotSupported = "TierNotSupported"
+	// ReasonSourceNotSupported means that this release does not deploy the version's source yet.
+	ReasonSourceNotSupported = "SourceNotSupported"
+	// ReasonLoadFailed means that the references could not be read.
+	ReasonLoadFailed = "LoadFailed"
+)
+
+// ConditionApplied says whether every child is written as it should be.
+//
+// Reasons when True: AllApplied. When False: NotOwned, WriteRefused, WriteFailed, Paused, NamespaceTerminating, InputsNotResolved,
+// GatewayAPINotInstalled, NotYetSupported, Rebuilding.
+const ConditionApplied = "Applied"
+
+// Reasons of ConditionApplied.
+const (
+	// ReasonAllApplied means that every child is as it should be.
+	ReasonAllApplied = "AllApplied"
+	// ReasonNotOwned means that an object with the name of one of our children belongs to somebody else; it is left alone.
+	ReasonNotOwned = "NotOwned"
+	// ReasonWriteRefused means that the API server refuses a child for good, for example by an admission policy.
+	ReasonWriteRefused = "WriteRefused"
+	// ReasonWriteFailed means that writing failed and is retried.
+	ReasonWriteFailed = "WriteFailed"
+	// ReasonNamespaceTerminating means that the namespace is being deleted.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+	// ReasonInputsNotResolved means that nothing was written because InputsResolved is not True.
+	ReasonInputsNotResolved = "InputsNotResolved"
+	// ReasonGatewayAPINotInstalled means that the cluster has no HTTPRoute kind.
+	ReasonGatewayAPINotInstalled = "GatewayAPINotInstalled"
+	// ReasonRebuilding means that children are being deleted to be made again.
+	ReasonRebuilding = "Rebuilding"
+)
+
+// ConditionAvailable says whether enough instances are healthy to serve users.
+// It stays True while a deployment is under way.
+//
+// Reasons when True: MinimumMet, ScaledToZero. When False: TooFewInstances, NoInstances.
+// When Unknown: NotYetObserved.
+const ConditionAvailable = "Available"
+
+// Reasons of ConditionAvailable.
+const (
+	// ReasonMinimumMet means that at least the wanted number of instances is available.
+	ReasonMinimumMet = "MinimumMet"
+	// ReasonScaledToZero means that no instance is wanted.
+	ReasonScaledToZero = "ScaledToZero"
+	// ReasonTooFewInstances means that some, but fewer than the minimum, are available.
+	ReasonTooFewInstances = "TooFewInstances"
+	// ReasonNoInstances means that no instance is available.
+	ReasonNoInstances = "NoInstances"
+)
+
+// ConditionVersionDeployed says whether every instance runs the version that the spec names.
+//
+// Reasons when True: Deployed. When False: Deploying, TimedOut, NotDeployed, RolledBack.
+const ConditionVersionDeployed = "VersionDeployed"
+
+// Reasons of ConditionVersionDeployed.
+const (
+	// ReasonDeployed means that all instances run the version.
+	ReasonDeployed = "Deployed"
+	// ReasonDeploying means that the deployment is under way.
+	ReasonDeploying = "Deploying"
+	// ReasonTimedOut means that a batch missed deployment.timeoutSeconds; what ran before keeps running.
+	ReasonTimedOut = "TimedOut"
+	// ReasonNotDeployed means that the deployment has not begun, because an input is missing or refused.
+	ReasonNotDeployed = "NotDeployed"
+	// ReasonRolledBack means that the deployment failed and the last good version runs again.
+	ReasonRolledBack = "RolledBack"
+	// ReasonRollbackFailed means that the return to the last good version failed as well.
+	ReasonRollbackFailed = "RollbackFailed"
+)
+
+// ConditionDatabaseReady says whether the databases of an Environment are bound. Present only when spec.databases is set.
+const ConditionDatabaseReady = "DatabaseReady"
+
+// Reasons of an ApplicationVersion's Ready condition: Beanstalk's words.
+const (
+	// ReasonUnprocessed means that no pass has looked at the version yet.
+	ReasonUnprocessed = "Unprocessed"
+	// ReasonProcessing means that the source is being resolved or fetched.
+	ReasonProcessing = "Processing"
+	// ReasonBuilding means that a build runs.
+	ReasonBuilding = "Building"
+	// ReasonProcessed means that the version can be deployed.
+	ReasonProcessed = "Processed"
+	// ReasonFailed means that the version cannot be deployed; the message says why.
+	ReasonFailed = "Failed"
+	// ReasonLabelConflict means that an older version of the same Application has the same spec.label.
+	ReasonLabelConflict = "LabelConflict"
+)
+
+// Reasons of ConditionTerminating.
+const (
+	// ReasonTerminationProtected means that spec.terminationProtection is true.
+	ReasonTerminationProtected = "TerminationProtected"
+	// ReasonInUse means that Environments still use the version.
+	ReasonInUse = "InUse"
+	// ReasonEnvironmentsExist means that the Application still has Environments.
+	ReasonEnvironmentsExist = "EnvironmentsExist"
+	// ReasonWaitingForChildren means that children are still going away.
+	ReasonWaitingForChildren = "WaitingForChildren"
+)
+
+// ConditionVersionsWithinLimit says whether the version lifecycle of an Application is kept.
+//
+// Reasons when True: WithinLimit, NoLimit. When False: OverLimit. NotYetSupported until sweeping is built.
+const ConditionVersionsWithinLimit = "VersionsWithinLimit"
+
+// Reasons of ConditionVersionsWithinLimit.
+const (
+	// ReasonWithinLimit means that there are no more versions than allowed.
+	ReasonWithinLimit = "WithinLimit"
+	// ReasonNoLimit means that spec.versionLifecycle is not set.
+	ReasonNoLimit = "NoLimit"
+	// ReasonOverLimit means that versions wait for the next sweep or cannot be swept.
+	ReasonOverLimit = "OverLimit"
+)

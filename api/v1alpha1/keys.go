@@ -1,0 +1,80 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Labels that Beanpod puts on the objects it makes. Users may select by them.
+const (
+	// LabelManagedBy is the common label; its value on everything we make is ManagedBy.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedBy is the value of LabelManagedBy.
+	ManagedBy = "beanpod"
+	// LabelEnvironment holds the name of the Environment that a child belongs to.
+	LabelEnvironment = "beanpod.dev/environment"
+	// LabelEnvironmentUID holds the UID of that Environment. Selectors use it, so that a re-created
+	// Environment of the same name never picks up its predecessor's pods.
+	LabelEnvironmentUID = "beanpod.dev/environment-uid"
+	// LabelApplication holds the name of the Application.
+	LabelApplication = "beanpod.dev/application"
+	// LabelSlot holds the slot, "a" or "b", of a Deployment and its pods.
+	LabelSlot = "beanpod.dev/slot"
+	// LabelGroup holds the isolation group: pods of one group in one namespace may call each other.
+	LabelGroup = "beanpod.dev/group"
+)
+
+// Annotations that users set. Each carries a token of the user's choice, usually a time; status echoes the
+// token once the verb is done. Setting the same token again does nothing.
+const (
+	// AnnotationRestartRequested restarts every instance, batch by batch, with the same version and settings.
+	AnnotationRestartRequested = "beanpod.dev/restart-requested"
+	// AnnotationRebuildRequested deletes every child of an Environment and makes it again. Traffic stops meanwhile.
+	AnnotationRebuildRequested = "beanpod.dev/rebuild-requested"
+	// AnnotationAbortRequested returns a running deployment to the last good version.
+	AnnotationAbortRequested = "beanpod.dev/abort-requested"
+	// AnnotationForceDelete, with the value "true" on an Application that is being deleted, deletes its Environments too.
+	AnnotationForceDelete = "beanpod.dev/force-delete"
+)
+
+// Annotations that Beanpod writes on children. What cannot be observed again lives here, written in the same
+// request as the change that it describes.
+const (
+	// AnnotationIntentHash is the hash of what we last applied; equal means there is nothing to write.
+	AnnotationIntentHash = "beanpod.dev/intent-hash"
+	// AnnotationRevision is the hash of everything that must restart instances.
+	AnnotationRevision = "beanpod.dev/revision"
+	// AnnotationConfiguration is the part of the revision that is not the version: settings and restarts.
+	AnnotationConfiguration = "beanpod.dev/configuration"
+	// AnnotationVersion is the name of the ApplicationVersion that a slot runs.
+	AnnotationVersion = "beanpod.dev/version"
+	// AnnotationDigest is the digest of the image that a slot runs; empty where the node's own image is used.
+	AnnotationDigest = "beanpod.dev/digest"
+	// AnnotationPolicy is the deployment policy of the rollout that last changed a slot.
+	AnnotationPolicy = "beanpod.dev/policy"
+	// AnnotationScaler says what owns the number of instances of a slot: HPA or None.
+	AnnotationScaler = "beanpod.dev/scaler"
+	// AnnotationBatch is how many instances that rollout changes at a time.
+	AnnotationBatch = "beanpod.dev/batch"
+	// AnnotationRolloutID is the number of the deployment that last changed a slot, from 1.
+	AnnotationRolloutID = "beanpod.dev/rollout-id"
+	// AnnotationRolloutType says why that deployment happened.
+	AnnotationRolloutType = "beanpod.dev/rollout-type"
+	// AnnotationRolloutStarted is when it began, in RFC 3339.
+	AnnotationRolloutStarted = "beanpod.dev/rollout-started-at"
+	// AnnotationRestart repeats the restart token on the pod template.
+	AnnotationRestart = "beanpod.dev/restart"
+	// AnnotationRebuild repeats the rebuild token that a child was made for.
+	AnnotationRebuild = "beanpod.dev/rebuild"
+	// AnnotationInputs records which Secrets and ConfigMaps were checked, and at which resource version, so that
+	// a restarted operator need not read them again.
+	AnnotationInputs = "beanpod.dev/inputs-checked"
+)
+
+// Finalizers.
+const (
+	// FinalizerInUse keeps an ApplicationVersion while an Environment uses it.
+	FinalizerInUse = "beanpod.dev/in-use"
+	// FinalizerApplication keeps an Application while it has Environments.
+	FinalizerApplication = "beanpod.dev/application"
+	// FinalizerProtection keeps an Environment, with everything it runs, while spec.terminationProtection is true.
+	FinalizerProtection = "beanpod.dev/termination-protection"
+)

@@ -1,0 +1,220 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package apply brings children to what they should be: it checks who owns them, skips what is already right, applies the
+// rest on the server's side, and deletes what is no longer wanted. I/O; called by the environment controller.
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/desired/object"
+	"github.com/beanpod-dev/beanpod/internal/naming"
+	"github.com/beanpod-dev/beanpod/internal/outcome"
+	"github.com/beanpod-dev/beanpod/internal/settings"
+	"github.com/beanpod-dev/beanpod/internal/snapshot"
+)
+
+// Field managers. Their names never change: a changed name would leave every field with two owners.
+const (
+	// FieldManager owns what we want.
+	FieldManager = "beanpod"
+	// SeedManager owns what we set once and then leave to somebody else.
+	SeedManager = "beanpod-seed"
+)
+
+// Applier writes children. It is safe for concurrent use by several passes of different Environments.
+type Applier struct {
+	// Client writes; it is never asked to read.
+	Client client.Client
+
+	verified verified
+}
+
+// Apply brings the children that exist (have) to those that should (want). Nothing is written when all are right.
+//
+// It returns a Stall with reason NotOwned when one of the names is taken by a stranger, before anything is written; a Stall
+// when the API server refuses a child for good; a Wait while children that must be made again are still going away.
+func (a *Applier) Apply(ctx context.Context, env *v1alpha1.Environment, want []object.Object, have snapshot.Children) error {
+	if err := strangers(env, want, have); err != nil {
+		return err
+	}
+	rebuild := env.Annotations[v1alpha1.AnnotationRebuildRequested]
+	if leaving, err := a.makeWay(ctx, want, have, rebuild); err != nil || len(leaving) > 0 {
+		return waitFor(leaving, err)
+	}
+	if err := a.write(ctx, env, want, have); err != nil {
+		return classify(err)
+	}
+	return classify(a.prune(ctx, env, want, have))
+}
+
+// strangers finds wanted names that somebody else's objects have.
+func strangers(env *v1alpha1.Environment, want []object.Object, have snapshot.Children) error {
+	var taken []string
+	for _, w := range want {
+		if live, exists := have[w.Child]; exists && !metav1.IsControlledBy(live, env) {
+			taken = append(taken, w.Child.String())
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	return &outcome.Stall{
+		Condition: v1alpha1.ConditionApplied, Reason: v1alpha1.ReasonNotOwned,
+		Message: strings.Join(taken, ", ") + " already exists and does not belong to this Environment; it is left alone: delete or rename it, or rename the Environment",
+	}
+}
+
+// makeWay deletes children that were made for another rebuild token, and names those that are still going away.
+func (a *Applier) makeWay(ctx context.Context, want []object.Object, have snapshot.Children, rebuild string) ([]string, error) {
+	var leaving []string
+	var errs []error
+	for _, w := range want {
+		live, exists := have[w.Child]
+		if !exists {
+			continue
+		}
+		if live.GetDeletionTimestamp() != nil {
+			leaving = append(leaving, w.Child.String())
+			continue
+		}
+		if live.GetAnnotations()[v1alpha1.AnnotationRebuild] != rebuild && rebuild != "" {
+			leaving = append(leaving, w.Child.String())
+			errs = append(errs, a.delete(ctx, w.Child, live))
+		}
+	}
+	return leaving, errors.Join(errs...)
+}
+
+func waitFor(leaving []string, err error) error {
+	if err != nil {
+		return classify(err)
+	}
+	return &outcome.Wait{
+		Condition: v1alpha1.ConditionApplied, Reason: v1alpha1.ReasonRebuilding,
+		Message: "waiting until " + strings.Join(leaving, ", ") + " is gone, to make it again",
+	}
+}
+
+// write applies what differs, all children at once: they do not depend on each other's order.
+func (a *Applier) write(ctx context.Context, env *v1alpha1.Environment, want []object.Object, have snapshot.Children) error {
+	errs := make([]error, len(want))
+	var group sync.WaitGroup
+	for i, w := range want {
+		live, exists := have[w.Child]
+		if exists && a.verified.unchanged(env, w, live) {
+			continue
+		}
+		group.Go(func() { errs[i] = a.one(ctx, w, live, exists) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func (a *Applier) one(ctx context.Context, w object.Object, live snapshot.Object, exists bool) error {
+	if exists && w.Seed != nil {
+		// A scaler takes over: another manager must own the live value before ours lets go of it.
+		if err := a.handOver(ctx, w, live); err != nil {
+			return err
+		}
+	}
+	if err := a.Client.Apply(ctx, w.Config, client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
+		return fmt.Errorf("applying %s: %w", w.Child, err)
+	}
+	if exists || w.Seed == nil {
+		return nil
+	}
+	return a.seed(ctx, w, nil)
+}
+
+func (a *Applier) handOver(ctx context.Context, w object.Object, live snapshot.Object) error {
+	d, ok := live.(*appsv1.Deployment)
+	if !ok || d.Spec.Replicas == nil || d.Annotations[v1alpha1.AnnotationScaler] == string(settings.ScalerHPA) {
+		return nil
+	}
+	return a.seed(ctx, w, d.Spec.Replicas)
+}
+
+func (a *Applier) seed(ctx context.Context, w object.Object, live *int32) error {
+	config := w.Seed(live)
+	if config == nil {
+		return nil
+	}
+	if err := a.Client.Apply(ctx, config, client.FieldOwner(SeedManager), client.ForceOwnership); err != nil {
+		return fmt.Errorf("seeding %s: %w", w.Child, err)
+	}
+	return nil
+}
+
+// prune deletes our children that are no longer wanted.
+func (a *Applier) prune(ctx context.Context, env *v1alpha1.Environment, want []object.Object, have snapshot.Children) error {
+	var errs []error
+	for child, live := range have {
+		wanted := slices.ContainsFunc(want, func(w object.Object) bool { return w.Child == child })
+		if !wanted && metav1.IsControlledBy(live, env) && live.GetDeletionTimestamp() == nil {
+			errs = append(errs, a.delete(ctx, child, live))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// delete removes exactly the object that was looked at, never a successor of the same name.
+func (a *Applier) delete(ctx context.Context, child naming.Child, live snapshot.Object) error {
+	obj, ok := live.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("deleting %s: not an API object", child)
+	}
+	uid := live.GetUID()
+	err := a.Client.Delete(ctx, obj, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting %s: %w", child, err)
+	}
+	return nil
+}
+
+// Forget drops what is remembered of an Environment that is gone.
+func (a *Applier) Forget(env *v1alpha1.Environment) { a.verified.forget(env) }
+
+// classify tells what a user must change from what passes by itself.
+func classify(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.HasStatusCause(unwrap(err), corev1.NamespaceTerminatingCause):
+		return &outcome.Stall{
+			Condition: v1alpha1.ConditionApplied, Reason: v1alpha1.ReasonNamespaceTerminating,
+			Message: "the namespace is being deleted; nothing is made in it any more",
+		}
+	case apierrors.IsForbidden(unwrap(err)), apierrors.IsInvalid(unwrap(err)):
+		return &outcome.Stall{
+			Condition: v1alpha1.ConditionApplied, Reason: v1alpha1.ReasonWriteRefused, After: refusedRetry,
+			Message: "the API server refuses a change, what runs keeps running: " + err.Error(),
+		}
+	default:
+		return err
+	}
+}
+
+// unwrap finds the first API error among joined ones.
+func unwrap(err error) error {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		if asErr, ok := status.(error); ok {
+			return asErr
+		}
+	}
+	return err
+}

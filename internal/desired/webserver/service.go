@@ -1,0 +1,59 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package webserver builds what only the WebServer tier has: the Service and the route from outside. Pure; called by
+// internal/desired.
+package webserver
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/beanpod-dev/beanpod/internal/desired/object"
+	"github.com/beanpod-dev/beanpod/internal/naming"
+	"github.com/beanpod-dev/beanpod/internal/settings"
+)
+
+// mainPort is the port of the Service on which the first process answers.
+const mainPort = 80
+
+// Service selects one slot. The first process answers on port 80, and every process on its own port too.
+func Service(s settings.Settings, slot string) (object.Object, error) {
+	spec := corev1ac.ServiceSpec().WithType(corev1.ServiceTypeClusterIP).WithSelector(naming.SlotSelector(s.UID, slot))
+	for i, p := range s.Processes {
+		if p.Port == 0 {
+			continue
+		}
+		if i == 0 {
+			spec.WithPorts(servicePort("http", mainPort, p.Port))
+		}
+		spec.WithPorts(servicePort(p.Name, p.Port, p.Port))
+		for _, e := range p.ExtraPorts {
+			spec.WithPorts(servicePort(e.Name, e.Port, e.Port))
+		}
+	}
+	config := corev1ac.Service(s.Name, s.Namespace).
+		WithLabels(object.Labels(s)).WithAnnotations(object.Annotations(s)).WithOwnerReferences(object.Owner(s)).
+		WithSpec(spec)
+	return object.New(naming.Child{Kind: naming.Service, Name: s.Name}, config)
+}
+
+func servicePort(name string, port, target int32) *corev1ac.ServicePortApplyConfiguration {
+	return corev1ac.ServicePort().WithName(name).WithPort(port).WithTargetPort(intstr.FromInt32(target)).WithProtocol(corev1.ProtocolTCP)
+}
+
+// portOf is the Service port on which a process answers; the main one for a name that is not there.
+func portOf(s settings.Settings, process string) int32 {
+	for i, p := range s.Processes {
+		if p.Name == process && i > 0 && p.Port != 0 {
+			return p.Port
+		}
+		for _, e := range p.ExtraPorts {
+			if e.Name == process {
+				return e.Port
+			}
+		}
+	}
+	return mainPort
+}

@@ -1,0 +1,85 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package naming mints every child name, label set and selector. Pure; nothing else formats a name.
+package naming
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+)
+
+// Kind is the kind of a child. An Environment has at most one child of each kind, but two Deployments.
+type Kind string
+
+// The kinds of children.
+const (
+	Deployment              Kind = "Deployment"
+	Service                 Kind = "Service"
+	ServiceAccount          Kind = "ServiceAccount"
+	Ingress                 Kind = "Ingress"
+	HTTPRoute               Kind = "HTTPRoute"
+	HorizontalPodAutoscaler Kind = "HorizontalPodAutoscaler"
+	PodDisruptionBudget     Kind = "PodDisruptionBudget"
+	NetworkPolicy           Kind = "NetworkPolicy"
+)
+
+// Child identifies a child inside the namespace of its Environment.
+type Child struct {
+	Kind Kind
+	Name string
+}
+
+// String is Kind and name, as in messages.
+func (c Child) String() string { return string(c.Kind) + " " + c.Name }
+
+// Slot is the name of the Deployment of a slot.
+func Slot(environment, slot string) string { return environment + "-" + slot }
+
+// Candidates lists every child that an Environment may have, so that those no longer wanted are found by name.
+// Names never change between releases: a changed name would orphan the old child.
+func Candidates(environment string) []Child {
+	return []Child{
+		{ServiceAccount, environment},
+		{NetworkPolicy, environment},
+		{Service, environment},
+		{Deployment, Slot(environment, "a")},
+		{Deployment, Slot(environment, "b")},
+		{HorizontalPodAutoscaler, environment},
+		{PodDisruptionBudget, environment},
+		{Ingress, environment},
+		{HTTPRoute, environment},
+	}
+}
+
+// Labels are on every child.
+func Labels(environment string, uid types.UID, application string) map[string]string {
+	return map[string]string{
+		v1alpha1.LabelManagedBy:      v1alpha1.ManagedBy,
+		v1alpha1.LabelEnvironment:    environment,
+		v1alpha1.LabelEnvironmentUID: string(uid),
+		v1alpha1.LabelApplication:    application,
+	}
+}
+
+// EnvironmentSelector selects the pods of both slots.
+func EnvironmentSelector(uid types.UID) map[string]string {
+	return map[string]string{v1alpha1.LabelEnvironmentUID: string(uid)}
+}
+
+// SlotSelector selects the pods of one slot. It never changes for the life of a Deployment: only identity, never a version.
+func SlotSelector(uid types.UID, slot string) map[string]string {
+	return map[string]string{v1alpha1.LabelEnvironmentUID: string(uid), v1alpha1.LabelSlot: slot}
+}
+
+// Host is the private, permanent host name of an Environment; empty without a base domain.
+func Host(environment, baseDomain string) string {
+	if baseDomain == "" {
+		return ""
+	}
+	return environment + "." + baseDomain
+}
+
+// CertificateSecret is the Secret that cert-manager fills for an Environment.
+func CertificateSecret(environment string) string { return environment + "-tls" }

@@ -1,0 +1,170 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package observe reads the children of an Environment from the cache and fills a Snapshot. I/O; called by the environment
+// controller. It reads by name and by index only, so that its cost does not grow with the cluster.
+package observe
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/naming"
+	"github.com/beanpod-dev/beanpod/internal/snapshot"
+)
+
+// PodsByEnvironment is the name of the index of pods by the UID of their Environment.
+const PodsByEnvironment = "beanpod.pods"
+
+// NewObject makes an empty object of a kind.
+func NewObject(kind naming.Kind) client.Object {
+	switch kind {
+	case naming.Deployment:
+		return &appsv1.Deployment{}
+	case naming.Service:
+		return &corev1.Service{}
+	case naming.ServiceAccount:
+		return &corev1.ServiceAccount{}
+	case naming.Ingress:
+		return &networkingv1.Ingress{}
+	case naming.HTTPRoute:
+		return &gatewayv1.HTTPRoute{}
+	case naming.HorizontalPodAutoscaler:
+		return &autoscalingv2.HorizontalPodAutoscaler{}
+	case naming.PodDisruptionBudget:
+		return &policyv1.PodDisruptionBudget{}
+	case naming.NetworkPolicy:
+		return &networkingv1.NetworkPolicy{}
+	default:
+		return nil
+	}
+}
+
+// Take reads everything that exists for an Environment. Children include strangers that use one of its names. gatewayAPI
+// says whether the cluster serves HTTPRoute.
+func Take(ctx context.Context, reader client.Reader, env *v1alpha1.Environment, gatewayAPI bool) (snapshot.Snapshot, snapshot.Children, error) {
+	children := snapshot.Children{}
+	for _, child := range naming.Candidates(env.Name) {
+		if child.Kind == naming.HTTPRoute && !gatewayAPI {
+			continue
+		}
+		obj := NewObject(child.Kind)
+		err := reader.Get(ctx, client.ObjectKey{Namespace: env.Namespace, Name: child.Name}, obj, client.UnsafeDisableDeepCopy)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return snapshot.Snapshot{}, nil, fmt.Errorf("reading %s: %w", child, err)
+		}
+		children[child] = obj
+	}
+	var pods corev1.PodList
+	err := reader.List(ctx, &pods, client.InNamespace(env.Namespace),
+		client.MatchingFields{PodsByEnvironment: string(env.UID)}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return snapshot.Snapshot{}, nil, fmt.Errorf("listing pods: %w", err)
+	}
+	return fill(env, children, pods.Items), children, nil
+}
+
+func fill(env *v1alpha1.Environment, children snapshot.Children, pods []corev1.Pod) snapshot.Snapshot {
+	now := snapshot.Snapshot{Slots: map[string]snapshot.Slot{}}
+	for _, name := range []string{snapshot.SlotA, snapshot.SlotB} {
+		child := naming.Child{Kind: naming.Deployment, Name: naming.Slot(env.Name, name)}
+		if d, ok := children[child].(*appsv1.Deployment); ok && metav1.IsControlledBy(d, env) {
+			now.Slots[name] = slot(name, d)
+		}
+	}
+	for i := range pods {
+		now.Instances = append(now.Instances, instance(&pods[i]))
+	}
+	slices.SortFunc(now.Instances, func(a, b snapshot.Instance) int { return strings.Compare(a.Name, b.Name) })
+	return now
+}
+
+func slot(name string, d *appsv1.Deployment) snapshot.Slot {
+	a := d.Annotations
+	s := snapshot.Slot{
+		Name: name, Revision: a[v1alpha1.AnnotationRevision], Configuration: a[v1alpha1.AnnotationConfiguration],
+		Version: a[v1alpha1.AnnotationVersion], Digest: a[v1alpha1.AnnotationDigest],
+		Restart: a[v1alpha1.AnnotationRestart], Rebuild: a[v1alpha1.AnnotationRebuild],
+		RolloutType: a[v1alpha1.AnnotationRolloutType], Policy: a[v1alpha1.AnnotationPolicy],
+		Settled:  d.Status.ObservedGeneration >= d.Generation,
+		Deleting: d.DeletionTimestamp != nil,
+		Wanted:   1, Total: d.Status.Replicas, Updated: d.Status.UpdatedReplicas, Ready: d.Status.ReadyReplicas, Available: d.Status.AvailableReplicas,
+	}
+	// Bad numbers in annotations that somebody edited read as zero: the next write corrects them.
+	s.RolloutID, _ = strconv.ParseInt(a[v1alpha1.AnnotationRolloutID], 10, 64)
+	batch, _ := strconv.ParseInt(a[v1alpha1.AnnotationBatch], 10, 32)
+	s.Batch = int32(batch)
+	s.StartedAt, _ = time.Parse(time.RFC3339, a[v1alpha1.AnnotationRolloutStarted])
+	if d.Spec.Replicas != nil {
+		s.Wanted = *d.Spec.Replicas
+	}
+	for _, c := range d.Status.Conditions {
+		switch {
+		case c.Type == appsv1.DeploymentProgressing:
+			s.ProgressAt = c.LastUpdateTime.Time
+			s.Complete = s.Settled && c.Reason == "NewReplicaSetAvailable"
+			s.TimedOut = s.Settled && c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded"
+		case c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue:
+			s.Refused = c.Message
+		}
+	}
+	return s
+}
+
+func instance(p *corev1.Pod) snapshot.Instance {
+	out := snapshot.Instance{
+		Name: p.Name, Slot: p.Labels[v1alpha1.LabelSlot],
+		Revision: p.Annotations[v1alpha1.AnnotationRevision], Version: p.Annotations[v1alpha1.AnnotationVersion],
+		CreatedAt: p.CreationTimestamp.Time, Terminating: p.DeletionTimestamp != nil,
+		Failed: p.Status.Phase == corev1.PodFailed, FailedReason: p.Status.Reason, FailedMessage: p.Status.Message,
+		Lost: p.Status.Reason == "NodeLost", Started: len(p.Status.ContainerStatuses) > 0,
+	}
+	for _, c := range p.Status.Conditions {
+		switch {
+		case c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue:
+			out.Ready, out.ReadySince = true, c.LastTransitionTime.Time
+		case c.Type == corev1.PodReady && c.Status == corev1.ConditionUnknown:
+			out.Lost = true
+		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable:
+			out.Unschedulable = c.Message
+		}
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		out.Containers = append(out.Containers, container(c))
+		out.Started = out.Started && (c.State.Running != nil || c.LastTerminationState.Terminated != nil)
+	}
+	return out
+}
+
+func container(c corev1.ContainerStatus) snapshot.Container {
+	out := snapshot.Container{Name: c.Name, Ready: c.Ready, Running: c.State.Running != nil, Restarts: c.RestartCount}
+	if w := c.State.Waiting; w != nil {
+		out.Waiting, out.Message = w.Reason, w.Message
+	}
+	last := c.LastTerminationState.Terminated
+	if c.State.Terminated != nil {
+		last = c.State.Terminated
+	}
+	if last != nil {
+		out.LastExit = &snapshot.Exit{Code: last.ExitCode, Reason: last.Reason, At: last.FinishedAt.Time}
+	}
+	return out
+}

@@ -1,0 +1,170 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package settings
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+)
+
+// projection is the version of the list of fields below. Hashes are taken over this list, never over a Go struct, so that an
+// upgrade of a library or of the operator restarts no instance. Changing the list restarts every instance of every user:
+// the golden hashes in the tests must then be changed on purpose.
+const projection = "beanpod-revision-1"
+
+// configurationHash covers the settings that must restart instances when they change.
+func configurationHash(s Settings, l Layers) string {
+	h := sha256.New()
+	put(h, "projection", projection)
+	put(h, "tier", string(s.Tier))
+	for _, p := range s.Processes {
+		put(h, "process", p.Name, p.Port, p.DrainSeconds, p.Health.Path, p.Health.IntervalSeconds, p.Health.TimeoutSeconds,
+			p.Health.HealthyThreshold, p.Health.UnhealthyThreshold)
+		for _, e := range p.ExtraPorts {
+			put(h, "port", e.Name, e.Port)
+		}
+	}
+	for _, p := range s.Properties {
+		put(h, "property", p.Name, propertySource(p))
+	}
+	if l.Environment.Spec.OnSecretChange == v1alpha1.SecretChangeRollout {
+		for _, in := range l.Checked {
+			put(h, "input", in.Kind, in.Name, in.Digest)
+		}
+	}
+	for _, a := range []*v1alpha1.ResourceAmounts{s.Resources.Requests, s.Resources.Limits} {
+		if a != nil {
+			put(h, "resources", a.CPU, a.Memory, a.EphemeralStorage)
+		}
+	}
+	putPlacement(h, s.Placement)
+	put(h, "group", s.Isolation.Group)
+	putPod(h, s.Pod)
+	return short(h)
+}
+
+// revisionHash covers what runs: the version, the configuration, and the restart token.
+func revisionHash(s Settings) string {
+	h := sha256.New()
+	put(h, "projection", projection)
+	put(h, "version", s.Version.Name, s.Version.Image, s.Version.PullNever, s.Version.PullSecret)
+	for _, p := range s.Processes {
+		put(h, "command", p.Name, strings.Join(p.Command, "\x00"))
+	}
+	put(h, "configuration", s.Configuration)
+	put(h, "restart", s.RestartToken)
+	return short(h)
+}
+
+func propertySource(p v1alpha1.EnvironmentProperty) string {
+	switch {
+	case p.ValueFrom != nil && p.ValueFrom.SecretKeyRef != nil:
+		return "secret:" + p.ValueFrom.SecretKeyRef.Name + ":" + p.ValueFrom.SecretKeyRef.Key
+	case p.ValueFrom != nil && p.ValueFrom.ConfigMapKeyRef != nil:
+		return "configmap:" + p.ValueFrom.ConfigMapKeyRef.Name + ":" + p.ValueFrom.ConfigMapKeyRef.Key
+	case p.Value != nil:
+		return "value:" + *p.Value
+	default:
+		return "value:"
+	}
+}
+
+func putPlacement(h hash.Hash, p Placement) {
+	put(h, "placement", p.Spread, p.Architecture)
+	putMap(h, "nodeSelector", p.NodeSelector)
+	for _, t := range p.Tolerations {
+		seconds := int64(-1)
+		if t.TolerationSeconds != nil {
+			seconds = *t.TolerationSeconds
+		}
+		put(h, "toleration", t.Key, t.Operator, t.Value, t.Effect, seconds)
+	}
+}
+
+func putPod(h hash.Hash, p v1alpha1.PodTemplate) {
+	putMap(h, "label", p.Labels)
+	putMap(h, "annotation", p.Annotations)
+	for _, v := range p.Volumes {
+		put(h, "volume", v.Name, volumeSource(v))
+	}
+	for _, m := range p.VolumeMounts {
+		put(h, "mount", m.Name, m.MountPath, m.SubPath, m.ReadOnly)
+	}
+	put(h, "pod", p.ServiceAccountName, number(p.RunAsUser), number(p.FSGroup), p.ReadOnlyRootFilesystem != nil && *p.ReadOnlyRootFilesystem)
+}
+
+func volumeSource(v v1alpha1.Volume) string {
+	switch {
+	case v.EmptyDir != nil:
+		return "emptyDir:" + v.EmptyDir.SizeLimit + ":" + v.EmptyDir.Medium
+	case v.ConfigMap != nil:
+		return "configMap:" + v.ConfigMap.Name
+	case v.Secret != nil:
+		return "secret:" + v.Secret.Name
+	case v.PersistentVolumeClaim != nil:
+		return "claim:" + v.PersistentVolumeClaim.Name
+	default:
+		return ""
+	}
+}
+
+// put writes one line; values are quoted, so that no two different lists give the same bytes.
+func put(h hash.Hash, key string, values ...any) {
+	fmt.Fprintf(h, "%s", key)
+	for _, v := range values {
+		fmt.Fprintf(h, " %q", fmt.Sprint(v))
+	}
+	fmt.Fprintln(h)
+}
+
+func putMap[V ~string](h hash.Hash, key string, m map[string]V) {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		put(h, key, k, string(m[k]))
+	}
+}
+
+func number(p *int64) int64 {
+	if p == nil {
+		return -1
+	}
+	return *p
+}
+
+// short is 20 hexadecimal digits: a label value, and no collision among any number of revisions that one environment has.
+func short(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil))[:20] }
+
+// encodeInputs writes what was checked as "kind/name@resourceVersion=digest", separated by semicolons.
+func encodeInputs(list []CheckedInput) string {
+	parts := make([]string, 0, len(list))
+	for _, in := range list {
+		parts = append(parts, in.Kind+"/"+in.Name+"@"+in.ResourceVersion+"="+in.Digest)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ";")
+}
+
+// DecodeInputs reads what encodeInputs wrote; parts that it does not understand are left out.
+func DecodeInputs(s string) []CheckedInput {
+	var out []CheckedInput
+	for part := range strings.SplitSeq(s, ";") {
+		id, rest, ok1 := strings.Cut(part, "@")
+		kind, name, ok2 := strings.Cut(id, "/")
+		version, digest, ok3 := strings.Cut(rest, "=")
+		if ok1 && ok2 && ok3 {
+			out = append(out, CheckedInput{Kind: kind, Name: name, ResourceVersion: version, Digest: digest})
+		}
+	}
+	return out
+}

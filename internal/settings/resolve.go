@@ -1,0 +1,329 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package settings
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/naming"
+)
+
+// Defaults, where Beanstalk has one its own (beanstalk.md names them per option).
+const (
+	defaultMin                = 1
+	defaultMax                = 4
+	defaultPort               = 8080
+	defaultDrain              = 20
+	defaultInterval           = 10
+	defaultTimeout            = 5
+	defaultHealthyThreshold   = 3
+	defaultUnhealthyThreshold = 5
+	defaultGate               = 30
+	defaultWorkerGate         = 60
+	defaultBatchTimeout       = 600
+	defaultStabilization      = 300
+	defaultCPUTarget          = 70
+	defaultBatch              = "30%"
+	defaultCPURequest         = "100m"
+	defaultMemoryRequest      = "128Mi"
+)
+
+// Problem is something that the schema cannot refuse but that cannot be acted on.
+type Problem struct {
+	// Field is the path of the field, such as spec.capacity.min.
+	Field string
+	// Message is a sentence with the next step.
+	Message string
+}
+
+// Resolve merges the layers. It is total: problems are returned all at once, and Settings are as complete as they can be.
+func Resolve(l Layers) (Settings, []Problem) {
+	env := l.Environment
+	s := Settings{
+		Name: env.Name, Namespace: env.Namespace, UID: env.UID,
+		Application:  env.Spec.ApplicationRef.Name,
+		Tier:         env.Spec.Tier,
+		RestartToken: env.Annotations[v1alpha1.AnnotationRestartRequested],
+		RebuildToken: env.Annotations[v1alpha1.AnnotationRebuildRequested],
+		Inputs:       encodeInputs(l.Checked),
+		BasicHealth:  env.Spec.Health != nil && env.Spec.Health.Reporting == "Basic",
+	}
+	s.Version = version(l.Version)
+	s.capacity(env.Spec.Capacity)
+	var problems []Problem
+	s.Processes, problems = processes(env, l.Version)
+	s.Properties = properties(env.Spec.EnvironmentProperties)
+	s.rollouts(env)
+	s.Routing = routing(env, l.Operator, s.Processes)
+	s.isolation(env, l.Operator)
+	s.tags(env.Spec.Tags)
+	if env.Spec.PodTemplate != nil {
+		s.Pod = *env.Spec.PodTemplate
+	}
+	problems = append(problems, mounts(s.Pod)...)
+	s.Unsupported = unsupported(env, l.Version)
+	s.Configuration = configurationHash(s, l)
+	s.Revision = revisionHash(s)
+	return s, problems
+}
+
+func version(v *v1alpha1.ApplicationVersion) Version {
+	if v == nil || v.Spec.Source.Image == nil {
+		return Version{}
+	}
+	img := v.Spec.Source.Image
+	out := Version{Name: v.Name, Image: img.Reference, PullNever: img.PullPolicy == v1alpha1.PullNever}
+	if img.PullSecretRef != nil {
+		out.PullSecret = img.PullSecretRef.Name
+	}
+	if v.Status.Image != nil && v.Status.Image.Digest != "" && !out.PullNever {
+		out.Digest = v.Status.Image.Digest
+		out.Image = repository(img.Reference) + "@" + out.Digest
+	}
+	return out
+}
+
+// repository cuts tag and digest off a reference. A colon before the last slash belongs to the registry's port.
+func repository(reference string) string {
+	name, _, _ := strings.Cut(reference, "@")
+	if colon := strings.LastIndex(name, ":"); colon > strings.LastIndex(name, "/") {
+		name = name[:colon]
+	}
+	return name
+}
+
+func (s *Settings) capacity(c *v1alpha1.Capacity) {
+	if c == nil {
+		c = &v1alpha1.Capacity{}
+	}
+	s.Min = or(c.Min, defaultMin)
+	s.Max = or(c.Max, max(defaultMax, s.Min))
+	if c.Min == nil && c.Max != nil {
+		s.Min = min(s.Min, s.Max)
+	}
+	if c.Type == v1alpha1.SingleInstance {
+		s.Min, s.Max = 1, 1
+	}
+	auto := c.Autoscaling
+	if auto == nil {
+		auto = &v1alpha1.Autoscaling{}
+	}
+	s.Scaler, s.Desired = ScalerHPA, s.Min
+	if auto.Engine == v1alpha1.ScalingNone || s.Min == s.Max || s.Min == 0 {
+		s.Scaler = ScalerNone
+	}
+	if auto.Engine == v1alpha1.ScalingNone && c.Type != v1alpha1.SingleInstance {
+		s.Desired = or(c.Desired, s.Min)
+	}
+	s.Resources = resources(c.Resources)
+	s.placement(c.Placement, auto)
+}
+
+func resources(r *v1alpha1.Resources) v1alpha1.Resources {
+	out := v1alpha1.Resources{Requests: &v1alpha1.ResourceAmounts{CPU: defaultCPURequest, Memory: defaultMemoryRequest}}
+	if r == nil {
+		return out
+	}
+	if r.Requests != nil {
+		out.Requests = r.Requests.DeepCopy()
+	}
+	if r.Limits != nil {
+		out.Limits = r.Limits.DeepCopy()
+	}
+	return out
+}
+
+func (s *Settings) placement(p *v1alpha1.Placement, auto *v1alpha1.Autoscaling) {
+	s.Placement = Placement{Spread: true, ScaleDownStabilizationSeconds: or(auto.ScaleDownStabilizationSeconds, defaultStabilization)}
+	for _, t := range auto.Triggers {
+		if t.Type == v1alpha1.TriggerCPU || t.Type == v1alpha1.TriggerMemory {
+			s.Placement.Triggers = append(s.Placement.Triggers, t)
+		}
+	}
+	// The autoscaler's own controller orders metrics by type; the same order here avoids a standing difference.
+	slices.SortFunc(s.Placement.Triggers, func(a, b v1alpha1.ScalingTrigger) int { return strings.Compare(string(a.Type), string(b.Type)) })
+	if len(s.Placement.Triggers) == 0 {
+		s.Placement.Triggers = []v1alpha1.ScalingTrigger{{Type: v1alpha1.TriggerCPU, Target: defaultCPUTarget}}
+	}
+	if p == nil {
+		return
+	}
+	if p.SpreadAcrossZones != nil {
+		s.Placement.Spread = *p.SpreadAcrossZones
+	}
+	s.Placement.Architecture = p.Architecture
+	s.Placement.Tolerations = p.Tolerations
+	s.Placement.NodeSelector = make(map[string]string, len(p.NodeSelector))
+	for k, v := range p.NodeSelector {
+		s.Placement.NodeSelector[k] = string(v)
+	}
+}
+
+func (s *Settings) rollouts(env *v1alpha1.Environment) {
+	var d v1alpha1.Deployment
+	if env.Spec.Deployment != nil {
+		d = *env.Spec.Deployment
+	}
+	gate := int32(defaultGate)
+	if env.Spec.Tier == v1alpha1.TierWorker {
+		gate = defaultWorkerGate
+	}
+	base := Rollout{
+		Policy: v1alpha1.PolicyRollingWithAdditionalBatch, BatchSize: intstr.FromString(defaultBatch), GateSeconds: gate,
+		MinStatus: v1alpha1.HealthOk, TimeoutSeconds: defaultBatchTimeout, OnFailure: v1alpha1.OnFailureRollback,
+	}
+	s.VersionRollout = rollout(base, d.Version)
+	s.ConfigurationRollout = rollout(s.VersionRollout, d.Configuration)
+}
+
+func rollout(base Rollout, d *v1alpha1.DeploymentSettings) Rollout {
+	if d == nil {
+		return base
+	}
+	if d.Policy != "" {
+		base.Policy = d.Policy
+	}
+	if d.BatchSize != nil {
+		base.BatchSize = *d.BatchSize
+	}
+	if d.HealthGate != nil {
+		base.GateSeconds = or(d.HealthGate.Seconds, base.GateSeconds)
+		if d.HealthGate.MinStatus != "" {
+			base.MinStatus = d.HealthGate.MinStatus
+		}
+	}
+	base.TimeoutSeconds = or(d.TimeoutSeconds, base.TimeoutSeconds)
+	if d.OnFailure != "" {
+		base.OnFailure = d.OnFailure
+	}
+	return base
+}
+
+// properties are ordered by name, so that the order in the spec restarts nothing. Values are literal, so their order cannot matter.
+func properties(list []v1alpha1.EnvironmentProperty) []v1alpha1.EnvironmentProperty {
+	out := slices.Clone(list)
+	slices.SortFunc(out, func(a, b v1alpha1.EnvironmentProperty) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func (s *Settings) isolation(env *v1alpha1.Environment, op Operator) {
+	s.Isolation = Isolation{Group: labelValue(env.Spec.ApplicationRef.Name), Trusted: op.TrustedCIDRs}
+	i := env.Spec.Isolation
+	if i == nil {
+		return
+	}
+	s.Isolation.Open = i.Ingress == v1alpha1.IsolationOpen
+	if i.Group != "" {
+		s.Isolation.Group = i.Group
+	}
+	for _, c := range i.AllowFrom {
+		s.Isolation.AllowFrom = append(s.Isolation.AllowFrom, c.EnvironmentRef.Name)
+	}
+	slices.Sort(s.Isolation.AllowFrom)
+}
+
+// labelValue shortens a name to what a label may hold; names of Applications are bounded to it, so this only guards.
+func labelValue(name string) string {
+	return strings.TrimRight(name[:min(len(name), validation.LabelValueMaxLength)], "-.")
+}
+
+func (s *Settings) tags(tags []v1alpha1.Tag) {
+	s.TagLabels, s.TagAnnotations = map[string]string{}, map[string]string{}
+	for _, t := range tags {
+		switch {
+		case len(validation.IsQualifiedName(t.Key)) == 0 && len(validation.IsValidLabelValue(t.Value)) == 0:
+			s.TagLabels[t.Key] = t.Value
+		case len(validation.IsQualifiedName(t.Key)) == 0:
+			s.TagAnnotations[t.Key] = t.Value
+		default:
+			s.TagAnnotations["tag.beanpod.dev/"+strings.Map(annotationRune, t.Key)] = t.Value
+		}
+	}
+}
+
+// annotationRune keeps what an annotation's name may hold.
+func annotationRune(r rune) rune {
+	if strings.ContainsRune("/:=+@", r) {
+		return '_'
+	}
+	return r
+}
+
+func mounts(p v1alpha1.PodTemplate) []Problem {
+	var out []Problem
+	for i, m := range p.VolumeMounts {
+		if !slices.ContainsFunc(p.Volumes, func(v v1alpha1.Volume) bool { return v.Name == m.Name }) {
+			out = append(out, Problem{
+				Field:   fmt.Sprintf("spec.podTemplate.volumeMounts[%d].name", i),
+				Message: fmt.Sprintf("there is no volume %q; add it to spec.podTemplate.volumes", m.Name),
+			})
+		}
+	}
+	return out
+}
+
+func routing(env *v1alpha1.Environment, op Operator, procs []Process) Routing {
+	if env.Spec.Tier != v1alpha1.TierWebServer {
+		return Routing{Type: v1alpha1.RoutingNone}
+	}
+	var r v1alpha1.Routing
+	if env.Spec.Routing != nil {
+		r = *env.Spec.Routing
+	}
+	out := Routing{TLS: r.TLS, Rules: r.Rules, IngressClassName: r.IngressClassName, Gateway: r.GatewayRef}
+	out.Type = routingType(r, op)
+	if len(procs) > 0 {
+		out.URL = fmt.Sprintf("http://%s.%s.svc", env.Name, env.Namespace)
+	}
+	if out.Type == v1alpha1.RoutingNone {
+		return out
+	}
+	out.Host = naming.Host(env.Name, op.BaseDomain)
+	if out.Host == "" {
+		out.Type = v1alpha1.RoutingNone
+		out.Missing = "the operator has no base domain, so the environment is reachable only inside the cluster; set baseDomain in the operator's chart"
+		return out
+	}
+	if out.Type == v1alpha1.RoutingGateway && out.Gateway == nil {
+		out.Gateway = op.Gateway
+	}
+	if out.Type == v1alpha1.RoutingIngress && out.IngressClassName == "" {
+		out.IngressClassName = op.IngressClassName
+	}
+	out.URL = "http://" + out.Host
+	if out.TLS != nil {
+		out.URL = "https://" + out.Host
+	}
+	return out
+}
+
+func routingType(r v1alpha1.Routing, op Operator) v1alpha1.RoutingType {
+	switch {
+	case r.Scheme == v1alpha1.SchemeInternal || r.Type == v1alpha1.RoutingNone:
+		return v1alpha1.RoutingNone
+	case r.Type == v1alpha1.RoutingGateway || r.Type == v1alpha1.RoutingIngress:
+		return r.Type
+	case r.GatewayRef != nil:
+		return v1alpha1.RoutingGateway
+	case r.IngressClassName != "":
+		return v1alpha1.RoutingIngress
+	case op.Gateway != nil:
+		return v1alpha1.RoutingGateway
+	default:
+		return v1alpha1.RoutingIngress
+	}
+}
+
+func or(p *int32, d int32) int32 {
+	if p != nil {
+		return *p
+	}
+	return d
+}

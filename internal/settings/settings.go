@@ -1,0 +1,187 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package settings merges the layers of an Environment (operator defaults, platform, saved configuration, the
+// Environment's own spec) into effective Settings and hashes what must restart instances. Pure; internal/inputs fills Layers,
+// the environment controller calls Resolve, and every later stage reads Settings.
+package settings
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+)
+
+// Operator is what the installation decides for every Environment.
+type Operator struct {
+	// BaseDomain is the domain under which every environment gets its permanent name; empty: no names outside the cluster.
+	BaseDomain string
+	// IngressClassName is used where an Environment names none; empty: the cluster's default class.
+	IngressClassName string
+	// Gateway is used where an Environment names none; nil: Ingress is used.
+	Gateway *v1alpha1.GatewayReference
+	// GatewayAPI is true when the cluster serves HTTPRoute.
+	GatewayAPI bool
+	// TrustedCIDRs may always reach instances: the addresses of ingress controllers on the host's network.
+	TrustedCIDRs []string
+}
+
+// Layers are the inputs of Resolve. Environment is required; the others may be nil when they could not be loaded, and
+// then the Settings that depend on them are empty.
+type Layers struct {
+	Operator    Operator
+	Environment *v1alpha1.Environment
+	Version     *v1alpha1.ApplicationVersion
+	// Checked are the Secrets and ConfigMaps that were looked at.
+	Checked []CheckedInput
+}
+
+// CheckedInput is a Secret or ConfigMap whose keys were found.
+type CheckedInput struct {
+	// Kind is "secret" or "configmap".
+	Kind, Name string
+	// ResourceVersion that was looked at.
+	ResourceVersion string
+	// Digest of the values of the keys that the Environment uses.
+	Digest string
+}
+
+// Settings are the effective settings of one Environment.
+type Settings struct {
+	Name, Namespace string
+	UID             types.UID
+	Application     string
+	Tier            v1alpha1.Tier
+
+	// Version is what to run.
+	Version Version
+	// Processes that run in each instance; the first is the main one.
+	Processes []Process
+	// Properties, ordered by name.
+	Properties []v1alpha1.EnvironmentProperty
+
+	// Min and Max instances; Desired is the fixed number when Scaler is ScalerNone.
+	Min, Max, Desired int32
+	// Scaler that owns the number of instances.
+	Scaler    Scaler
+	Resources v1alpha1.Resources
+	Placement Placement
+
+	// VersionRollout is how version changes reach the instances, ConfigurationRollout how changes of settings do.
+	VersionRollout, ConfigurationRollout Rollout
+
+	Routing   Routing
+	Isolation Isolation
+	Pod       v1alpha1.PodTemplate
+	// TagLabels and TagAnnotations are the tags, by where they fit.
+	TagLabels, TagAnnotations map[string]string
+	// BasicHealth is true when only the colour is reported.
+	BasicHealth bool
+
+	// RestartToken and RebuildToken are the verbs that were asked for; empty when none was.
+	RestartToken, RebuildToken string
+	// Inputs records what was checked, for an annotation.
+	Inputs string
+
+	// Configuration hashes the settings that must restart instances; Revision hashes these, the version and the restart token.
+	Configuration, Revision string
+	// Unsupported lists the fields that are set but have no effect in this release.
+	Unsupported []string
+}
+
+// Version is what to run.
+type Version struct {
+	// Name of the ApplicationVersion; empty when it could not be loaded.
+	Name string
+	// Image to run: by digest, or as written where the node's own is used.
+	Image string
+	// Digest of the image; empty where the node's own is used.
+	Digest string
+	// PullNever uses only what the node has.
+	PullNever bool
+	// PullSecret names the Secret with the registry's credentials; empty: none.
+	PullSecret string
+}
+
+// Process is one container of an instance.
+type Process struct {
+	Name string
+	// Command to run; nil: the image's own.
+	Command []string
+	// Port is 0 when it listens on none.
+	Port int32
+	// ExtraPorts are further processes of the Environment that are only ports of this one.
+	ExtraPorts []Port
+	Health     Health
+	// DrainSeconds before SIGTERM.
+	DrainSeconds int32
+}
+
+// Port is a named port.
+type Port struct {
+	Name string
+	Port int32
+}
+
+// Health is how one process is checked.
+type Health struct {
+	// Path is empty when an accepted connection is enough.
+	Path                                                                  string
+	IntervalSeconds, TimeoutSeconds, HealthyThreshold, UnhealthyThreshold int32
+}
+
+// Scaler is what owns the number of instances.
+type Scaler string
+
+// The scalers.
+const (
+	// ScalerNone: the number is ours.
+	ScalerNone Scaler = "None"
+	// ScalerHPA: the HorizontalPodAutoscaler's.
+	ScalerHPA Scaler = "HPA"
+)
+
+// Placement is where instances run and what makes their number change.
+type Placement struct {
+	Spread                        bool
+	Architecture                  string
+	NodeSelector                  map[string]string
+	Tolerations                   []v1alpha1.Toleration
+	Triggers                      []v1alpha1.ScalingTrigger
+	ScaleDownStabilizationSeconds int32
+}
+
+// Rollout is a deployment policy with all its parameters.
+type Rollout struct {
+	Policy         v1alpha1.DeploymentPolicy
+	BatchSize      intstr.IntOrString
+	GateSeconds    int32
+	MinStatus      v1alpha1.HealthStatus
+	TimeoutSeconds int32
+	OnFailure      v1alpha1.FailurePolicy
+}
+
+// Routing is how requests from outside arrive.
+type Routing struct {
+	// Type is Ingress, Gateway or None; Auto is decided.
+	Type v1alpha1.RoutingType
+	// Host is empty with type None.
+	Host             string
+	IngressClassName string
+	Gateway          *v1alpha1.GatewayReference
+	TLS              *v1alpha1.TLS
+	Rules            []v1alpha1.RoutingRule
+	// URL is the permanent address, inside the cluster when there is no host; empty for tiers that answer nothing.
+	URL string
+	// Missing says in a sentence why a wanted route is not made; empty when none is missing.
+	Missing string
+}
+
+// Isolation is who may call.
+type Isolation struct {
+	Open      bool
+	Group     string
+	AllowFrom []string
+	Trusted   []string
+}

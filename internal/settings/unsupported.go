@@ -1,0 +1,61 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package settings
+
+import "github.com/beanpod-dev/beanpod/api/v1alpha1"
+
+// unsupported lists the fields that are set but have no effect in this release. Nothing is ignored in silence: the list
+// becomes the FieldsSupported condition.
+func unsupported(env *v1alpha1.Environment, v *v1alpha1.ApplicationVersion) []string {
+	var out []string
+	add := func(set bool, field string) {
+		if set {
+			out = append(out, field)
+		}
+	}
+	spec := env.Spec
+	add(spec.ConfigurationRef != nil, "spec.configurationRef")
+	add(spec.ManagedUpdates != nil && spec.ManagedUpdates.Enabled, "spec.managedUpdates")
+	add(len(spec.Notifications) > 0, "spec.notifications")
+	add(len(spec.Databases) > 0, "spec.databases")
+	add(len(spec.Links) > 0, "spec.links")
+	add(spec.Health != nil && len(spec.Health.Rules) > 0, "spec.health.rules")
+	if c := spec.Capacity; c != nil && c.Autoscaling != nil {
+		engine := c.Autoscaling.Engine
+		add(engine == v1alpha1.ScalingKEDA || engine == v1alpha1.ScalingBuiltIn, "spec.capacity.autoscaling.engine: "+string(engine))
+		add(len(c.Autoscaling.Schedules) > 0, "spec.capacity.autoscaling.schedules")
+		for _, t := range c.Autoscaling.Triggers {
+			add(t.Type != v1alpha1.TriggerCPU && t.Type != v1alpha1.TriggerMemory, "spec.capacity.autoscaling.triggers: "+string(t.Type))
+		}
+	}
+	if d := spec.Deployment; d != nil {
+		out = append(out, unsupportedRollout("spec.deployment.version", d.Version)...)
+		out = append(out, unsupportedRollout("spec.deployment.configuration", d.Configuration)...)
+	}
+	add(env.Annotations[v1alpha1.AnnotationAbortRequested] != "", "annotation "+v1alpha1.AnnotationAbortRequested)
+	add(v != nil && v.Spec.ReleaseCommand != nil, "releaseCommand of the version")
+	return out
+}
+
+func unsupportedRollout(path string, d *v1alpha1.DeploymentSettings) []string {
+	if d == nil {
+		return nil
+	}
+	var out []string
+	if TwoSlots(d.Policy) {
+		out = append(out, path+".policy: "+string(d.Policy))
+	}
+	if d.OnFailure == v1alpha1.OnFailureRollback || d.OnFailure == v1alpha1.OnFailureIgnore {
+		out = append(out, path+".onFailure: "+string(d.OnFailure))
+	}
+	if d.HealthGate != nil && d.HealthGate.MinStatus != "" && d.HealthGate.MinStatus != v1alpha1.HealthOk {
+		out = append(out, path+".healthGate.minStatus")
+	}
+	return out
+}
+
+// TwoSlots says whether a policy needs a second set of instances.
+func TwoSlots(p v1alpha1.DeploymentPolicy) bool {
+	return p == v1alpha1.PolicyImmutable || p == v1alpha1.PolicyTrafficSplitting
+}

@@ -1,0 +1,120 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package snapshot holds what exists now for one Environment: its slots and instances, as values. Pure; internal/observe
+// fills it, rollout and health read it.
+package snapshot
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/beanpod-dev/beanpod/internal/naming"
+)
+
+// Slot names.
+const (
+	SlotA = "a"
+	SlotB = "b"
+)
+
+// Snapshot is everything that the pure stages may know about the cluster.
+type Snapshot struct {
+	// Slots that exist, by name.
+	Slots map[string]Slot
+	// Instances are the pods of all slots, ordered by name, those that are going away included.
+	Instances []Instance
+}
+
+// Slot is one Deployment.
+type Slot struct {
+	// Name is "a" or "b".
+	Name string
+	// Revision, Configuration and Version are what was last applied, from the Deployment's annotations.
+	Revision, Configuration, Version string
+	// Digest of the image that was last applied; empty where the node's own image is used.
+	Digest string
+	// Restart is the restart token that was last applied.
+	Restart string
+	// Rebuild is the rebuild token that the Deployment was made for.
+	Rebuild string
+	// RolloutID, RolloutType and Policy describe the rollout that last changed the slot; StartedAt is when it began.
+	RolloutID   int64
+	RolloutType string
+	Policy      string
+	Batch       int32
+	StartedAt   time.Time
+	// Settled is false until the Deployment controller has seen the last write; the counts below are older then.
+	Settled bool
+	// Deleting is true while the Deployment is going away.
+	Deleting bool
+	// Wanted is spec.replicas.
+	Wanted int32
+	// Total, Updated, Ready and Available are the Deployment's own counts. Available instances have passed the health gate.
+	Total, Updated, Ready, Available int32
+	// Complete is true once all instances have the last revision and are available, and stays so until the next one is written.
+	Complete bool
+	// TimedOut is true once the Deployment made no progress for its deadline.
+	TimedOut bool
+	// ProgressAt is when the Deployment last made progress; zero when unknown.
+	ProgressAt time.Time
+	// Refused is the API server's message when pods cannot be created, for example for a full quota; empty otherwise.
+	Refused string
+}
+
+// Instance is one pod.
+type Instance struct {
+	Name string
+	// Slot, Revision and Version that the pod was made for.
+	Slot, Revision, Version string
+	CreatedAt               time.Time
+	// Ready is the pod's own readiness; ReadySince is when it last became so.
+	Ready      bool
+	ReadySince time.Time
+	// WasReady is true once it has been ready, also when it no longer is: its Ready condition is True, or became False more
+	// than a moment after the kubelet took the pod on (status.startTime). It tells a slow start from a failure.
+	WasReady bool
+	// Started is true once all containers have run at least for a moment.
+	Started bool
+	// Terminating is true once the pod is being deleted.
+	Terminating bool
+	// Failed is true when the pod ended and will not be started again.
+	Failed        bool
+	FailedReason  string
+	FailedMessage string
+	// Unschedulable is the scheduler's message when no node fits; empty otherwise.
+	Unschedulable string
+	// Lost is true when the node does not answer.
+	Lost       bool
+	Containers []Container
+}
+
+// Container is one container of an instance.
+type Container struct {
+	Name     string
+	Ready    bool
+	Running  bool
+	Restarts int32
+	// Waiting is the kubelet's reason for not running it, such as CrashLoopBackOff or ErrImagePull; Message explains.
+	Waiting, Message string
+	// LastExit describes how it last ended; nil when it never did.
+	LastExit *Exit
+}
+
+// Exit is how a container ended.
+type Exit struct {
+	Code   int32
+	Reason string
+	At     time.Time
+}
+
+// Object is a child as the cache holds it. Nobody may change it.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Children are the children that exist under the names that an Environment uses, its own and strangers'.
+type Children map[naming.Child]Object
