@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -212,26 +211,16 @@ func assertRefused(t *testing.T, err error, rc ruleCase) {
 // object makes the file's base object with patches, in a namespace if it has one.
 func object(t *testing.T, file ruleFile, namespace, name string, patches ...map[string]any) *unstructured.Unstructured {
 	t.Helper()
-	raw, err := yaml.Marshal(file.Base)
-	if err == nil {
-		raw, err = yaml.YAMLToJSON(raw)
+	merged := map[string]any{}
+	for _, patch := range append([]map[string]any{file.Base}, patches...) {
+		merged = merge(merged, patch)
 	}
-	for _, patch := range patches {
-		if err != nil {
-			break
-		}
-		var p []byte
-		if p, err = yaml.Marshal(patch); err == nil {
-			if p, err = yaml.YAMLToJSON(p); err == nil && patch != nil {
-				raw, err = jsonpatch.MergePatch(raw, p)
-			}
-		}
+	raw, err := yaml.Marshal(merged)
+	if err != nil {
+		t.Fatal(err)
 	}
 	u := &unstructured.Unstructured{}
-	if err == nil {
-		err = yaml.Unmarshal(raw, &u.Object)
-	}
-	if err != nil {
+	if err := yaml.Unmarshal(raw, &u.Object); err != nil {
 		t.Fatal(err)
 	}
 	u.SetAPIVersion("beanpod.dev/v1alpha1")
@@ -241,4 +230,24 @@ func object(t *testing.T, file ruleFile, namespace, name string, patches ...map[
 		u.SetName(name)
 	}
 	return u
+}
+
+// merge applies a JSON merge patch (RFC 7386): null removes, a map merges, anything else replaces.
+func merge(base, patch map[string]any) map[string]any {
+	merged := maps.Clone(base)
+	for key, value := range patch {
+		switch v := value.(type) {
+		case nil:
+			delete(merged, key)
+		case map[string]any:
+			below, _ := merged[key].(map[string]any)
+			if below == nil {
+				below = map[string]any{}
+			}
+			merged[key] = merge(below, v)
+		default:
+			merged[key] = value
+		}
+	}
+	return merged
 }

@@ -5,8 +5,10 @@ package v1alpha1_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +18,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const samplesDir = "../../config/samples"
+const (
+	samplesDir = "../../config/samples"
+	specDir    = "../../docs/spec"
+)
 
 // sample is one file: a line that says what it shows, and one object.
 type sample struct {
@@ -119,4 +124,52 @@ func TestSamplesAreAccepted(t *testing.T) {
 			}
 		})
 	}
+}
+
+var (
+	yamlBlock   = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+	yamlBetween = regexp.MustCompile(`(?m)^---\n`)
+)
+
+// TestDocumentedExamplesAreAccepted creates every whole object that the specification pages show. Fragments, which have no
+// apiVersion, are left out.
+func TestDocumentedExamplesAreAccepted(t *testing.T) {
+	t.Parallel()
+	c := apiServer(t)
+	const namespace = "documented"
+	makeNamespace(t, c, namespace)
+	pages, err := filepath.Glob(filepath.Join(specDir, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := 0
+	for _, page := range pages {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range yamlBlock.FindAllSubmatch(raw, -1) {
+			for _, document := range yamlBetween.Split(string(block[1]), -1) {
+				if !strings.HasPrefix(document, "apiVersion: beanpod.dev/") {
+					continue
+				}
+				examples++
+				u := &unstructured.Unstructured{}
+				if err := yaml.UnmarshalStrict([]byte(document), &u.Object); err != nil {
+					t.Errorf("%s: %v\n%s", filepath.Base(page), err, document)
+					continue
+				}
+				u.SetNamespace(namespace)
+				// Every example has its own life: several pages may show the same name.
+				u.SetName(fmt.Sprintf("%s-%d", u.GetName(), examples))
+				if err := c.Create(t.Context(), u, client.DryRunAll); err != nil {
+					t.Errorf("%s: %v\n%s", filepath.Base(page), err, document)
+				}
+			}
+		}
+	}
+	if examples == 0 {
+		t.Errorf("no example found in %s", specDir)
+	}
+	t.Logf("%d examples", examples)
 }
