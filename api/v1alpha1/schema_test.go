@@ -5,6 +5,7 @@ package v1alpha1_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -140,28 +141,53 @@ func described(f schema.Field) string {
 	return ""
 }
 
+// bounded wants a limit on whatever can grow: it protects etcd, and the API server's budget for CEL is computed from it.
 func bounded(f schema.Field) string {
 	s := f.Schema
-	switch {
-	case s.XIntOrString:
-		// controller-gen cannot put minimum and maximum on these, so a rule must bound the number.
-		if s.MaxLength == nil || !slices.ContainsFunc(s.XValidations, func(v apiextensionsv1.ValidationRule) bool { return strings.Contains(v.Rule, "self <=") }) {
-			return "an int-or-string needs maxLength and a rule that bounds its number"
+	if s.XIntOrString {
+		return boundedIntOrString(s)
+	}
+	switch s.Type {
+	case "string":
+		if s.MaxLength == nil && len(s.Enum) == 0 && s.Format != "date-time" {
+			return "a string needs maxLength or enum"
 		}
-	case s.Type == "string" && s.MaxLength == nil && len(s.Enum) == 0 && s.Format != "date-time":
-		return "a string needs maxLength or enum"
-	case s.Type == "array" && s.MaxItems == nil:
-		return "a list needs maxItems"
-	case s.Type == "object" && s.AdditionalProperties != nil && s.MaxProperties == nil:
-		return "a map needs maxProperties"
-	case s.Type == "integer" && (s.Minimum == nil || s.Maximum == nil):
-		return "an integer needs minimum and maximum"
-	case s.Type == "integer" && s.Format == "int32" && (*s.Minimum < -1<<31 || *s.Maximum >= 1<<31):
-		return "its bounds exceed 32 bits"
-	case s.Type == "integer" && (*s.Minimum < -1<<53 || *s.Maximum > 1<<53):
-		return "its bounds exceed 53 bits, which JSON numbers hold exactly"
-	case s.Type == "number":
+	case "array":
+		if s.MaxItems == nil {
+			return "a list needs maxItems"
+		}
+	case "object":
+		if s.AdditionalProperties != nil && s.MaxProperties == nil {
+			return "a map needs maxProperties"
+		}
+	case "integer":
+		return boundedInteger(s)
+	case "number":
 		return "floating point is not exact; use an integer with a unit"
+	}
+	return ""
+}
+
+// boundedIntOrString wants a rule for the number, because controller-gen cannot put minimum and maximum on these fields.
+func boundedIntOrString(s *apiextensionsv1.JSONSchemaProps) string {
+	bound := func(v apiextensionsv1.ValidationRule) bool { return strings.Contains(v.Rule, "self <=") }
+	if s.MaxLength == nil || !slices.ContainsFunc(s.XValidations, bound) {
+		return "an int-or-string needs maxLength and a rule that bounds its number"
+	}
+	return ""
+}
+
+// boundedInteger wants bounds that the Go type can hold: the API server stores a larger number than its format says.
+func boundedInteger(s *apiextensionsv1.JSONSchemaProps) string {
+	if s.Minimum == nil || s.Maximum == nil {
+		return "an integer needs minimum and maximum"
+	}
+	limit := float64(1 << 53) // what JSON numbers hold exactly
+	if s.Format == "int32" {
+		limit = 1<<31 - 1
+	}
+	if *s.Minimum < -limit || *s.Maximum > limit {
+		return fmt.Sprintf("its bounds exceed those of its Go type, %.0f", limit)
 	}
 	return ""
 }
