@@ -23,72 +23,94 @@ type expression struct {
 func (e expression) GetExpression() string    { return e.text }
 func (e expression) ReturnTypes() []*cel.Type { return []*cel.Type{e.typ} }
 
-func eval(t *testing.T, text string, typ *cel.Type, oldObject map[string]any) any {
+func eval(t *testing.T, text string, typ *cel.Type, vars map[string]any) any {
 	t.Helper()
 	// The oldest version that the chart allows.
 	env := environment.MustBaseEnvSet(version.MajorMinor(1, 30))
-	res := celplugin.NewCompiler(env).CompileCELExpression(expression{text, typ}, celplugin.OptionalVariableDeclarations{}, environment.NewExpressions)
+	res := celplugin.NewCompiler(env).CompileCELExpression(expression{text, typ}, celplugin.OptionalVariableDeclarations{HasParams: true}, environment.NewExpressions)
 	if res.Error != nil {
 		t.Fatalf("compiling %q: %v", text, res.Error)
 	}
-	val, _, err := res.Program.Eval(map[string]any{celplugin.ObjectVarName: nil, celplugin.OldObjectVarName: oldObject})
+	val, _, err := res.Program.Eval(vars)
 	if err != nil {
 		t.Fatalf("evaluating %q: %v", text, err)
 	}
 	return val.Value()
 }
 
+// TestDeletionProtection evaluates the policies on an object, and on a namespace
+// around it: there the object is the parameter.
 func TestDeletionProtection(t *testing.T) {
 	t.Parallel()
-	for name, field := range map[string]string{
-		"beanpod-termination-protection": "terminationProtection",
-		"beanpod-deletion-protection":    "deletionProtection",
+	tests := []struct{ name, field, variable string }{
+		{"beanpod-termination-protection", "terminationProtection", celplugin.OldObjectVarName},
+		{"beanpod-deletion-protection", "deletionProtection", celplugin.OldObjectVarName},
+		{"beanpod-termination-protection-namespace", "terminationProtection", celplugin.ParamsVarName},
+		{"beanpod-deletion-protection-namespace", "deletionProtection", celplugin.ParamsVarName},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			out := render(t, "")
+			spec := into[admissionv1.ValidatingAdmissionPolicy](t, out.find(t, "ValidatingAdmissionPolicy", tt.name)).Spec
+			if len(spec.Validations) != 1 {
+				t.Fatalf("%d validations", len(spec.Validations))
+			}
+			judges(t, spec.Validations[0], tt.field, tt.variable)
+
+			binding := into[admissionv1.ValidatingAdmissionPolicyBinding](t, out.find(t, "ValidatingAdmissionPolicyBinding", tt.name)).Spec
+			if binding.PolicyName != tt.name || binding.MatchResources != nil {
+				t.Errorf("binding %+v", binding)
+			}
+			// The policy on namespaces is asked for every one in the cluster, so it may never fail closed.
+			if onNamespaces := tt.variable == celplugin.ParamsVarName; onNamespaces != (*spec.FailurePolicy == admissionv1.Ignore) ||
+				onNamespaces && *binding.ParamRef.ParameterNotFoundAction != admissionv1.AllowAction {
+				t.Errorf("failure policy %s, parameters %+v", *spec.FailurePolicy, binding.ParamRef)
+			}
+		})
+	}
+}
+
+func judges(t *testing.T, v admissionv1.Validation, field, variable string) {
+	t.Helper()
+	for _, tt := range []struct {
+		name    string
+		spec    any
+		going   bool
+		allowed bool
+	}{
+		{"protected", map[string]any{field: true}, false, false},
+		{"unprotected", map[string]any{field: false}, false, true},
+		{"unset", map[string]any{}, false, true},
+		{"no spec", nil, false, true},
+		{"already going", map[string]any{field: true}, true, true},
 	} {
-		out := render(t, "")
-		spec := into[admissionv1.ValidatingAdmissionPolicy](t, out.find(t, "ValidatingAdmissionPolicy", name)).Spec
-		if *spec.FailurePolicy != admissionv1.Fail || len(spec.Validations) != 1 {
-			t.Fatalf("%s: %+v", name, spec)
+		meta := map[string]any{"name": "shop", "namespace": "team-a"}
+		if tt.going {
+			meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
 		}
-		v := spec.Validations[0]
-
-		for _, tt := range []struct {
-			name    string
-			object  map[string]any
-			allowed bool
-		}{
-			{"protected", map[string]any{"spec": map[string]any{field: true}}, false},
-			{"unprotected", map[string]any{"spec": map[string]any{field: false}}, true},
-			{"unset", map[string]any{"spec": map[string]any{}}, true},
-			{"no spec", map[string]any{}, true},
-			{"already going", map[string]any{"spec": map[string]any{field: true}, "metadata": map[string]any{"deletionTimestamp": "2026-01-01T00:00:00Z"}}, true},
-		} {
-			meta := map[string]any{"name": "shop", "namespace": "team-a"}
-			if given, ok := tt.object["metadata"].(map[string]any); ok {
-				meta["deletionTimestamp"] = given["deletionTimestamp"]
-			}
-			tt.object["metadata"] = meta
-			if got := eval(t, v.Expression, cel.BoolType, tt.object); got != tt.allowed {
-				t.Errorf("%s, %s: allowed %v, want %v", name, tt.name, got, tt.allowed)
-			}
+		object := map[string]any{"metadata": meta}
+		if tt.spec != nil {
+			object["spec"] = tt.spec
 		}
-
-		message, _ := eval(t, v.MessageExpression, cel.StringType, map[string]any{"metadata": map[string]any{"name": "shop", "namespace": "team-a"}}).(string)
-		if !strings.Contains(message, `-n team-a`) || !strings.HasSuffix(message, `'{"spec":{"`+field+`":false}}'`) || strings.Contains(message, "\n") {
-			t.Errorf("%s: message %q", name, message)
+		vars := map[string]any{variable: object}
+		if got := eval(t, v.Expression, cel.BoolType, vars); got != tt.allowed {
+			t.Errorf("%s: allowed %v, want %v", tt.name, got, tt.allowed)
 		}
-
-		binding := into[admissionv1.ValidatingAdmissionPolicyBinding](t, out.find(t, "ValidatingAdmissionPolicyBinding", name)).Spec
-		if binding.PolicyName != name || binding.MatchResources != nil {
-			t.Errorf("%s: binding %+v", name, binding)
+		message, _ := eval(t, v.MessageExpression, cel.StringType, vars).(string)
+		if !strings.Contains(message, "-n team-a") || !strings.HasSuffix(message, `'{"spec":{"`+field+`":false}}'`) || strings.Contains(message, "\n") {
+			t.Errorf("message %q", message)
 		}
 	}
 }
 
 func TestProtectionStaysInItsNamespaces(t *testing.T) {
 	t.Parallel()
-	o := render(t, teams).find(t, "ValidatingAdmissionPolicyBinding", "beanpod-beanpod-system-deletion-protection")
-	got := into[admissionv1.ValidatingAdmissionPolicyBinding](t, o).Spec.MatchResources.NamespaceSelector.MatchExpressions[0]
-	if got.Key != "kubernetes.io/metadata.name" || strings.Join(got.Values, ",") != "team-a,team-b" {
-		t.Errorf("binding selects %+v", got)
+	for _, name := range []string{"deletion-protection", "deletion-protection-namespace"} {
+		o := render(t, teams).find(t, "ValidatingAdmissionPolicyBinding", "beanpod-beanpod-system-"+name)
+		got := into[admissionv1.ValidatingAdmissionPolicyBinding](t, o).Spec.MatchResources.NamespaceSelector.MatchExpressions[0]
+		if got.Key != "kubernetes.io/metadata.name" || strings.Join(got.Values, ",") != "team-a,team-b" {
+			t.Errorf("%s selects %+v", name, got)
+		}
 	}
 }

@@ -77,9 +77,13 @@ func TestObjects(t *testing.T) {
 		"Service/beanpod-system/beanpod-metrics",
 		"ServiceAccount/beanpod-system/beanpod",
 		"ValidatingAdmissionPolicy//beanpod-deletion-protection",
+		"ValidatingAdmissionPolicy//beanpod-deletion-protection-namespace",
 		"ValidatingAdmissionPolicy//beanpod-termination-protection",
+		"ValidatingAdmissionPolicy//beanpod-termination-protection-namespace",
 		"ValidatingAdmissionPolicyBinding//beanpod-deletion-protection",
+		"ValidatingAdmissionPolicyBinding//beanpod-deletion-protection-namespace",
 		"ValidatingAdmissionPolicyBinding//beanpod-termination-protection",
+		"ValidatingAdmissionPolicyBinding//beanpod-termination-protection-namespace",
 	}
 	tests := []struct {
 		name   string
@@ -105,9 +109,13 @@ func TestObjects(t *testing.T) {
 			"Service/beanpod-system/beanpod-metrics",
 			"ServiceAccount/beanpod-system/beanpod",
 			"ValidatingAdmissionPolicy//beanpod-beanpod-system-deletion-protection",
+			"ValidatingAdmissionPolicy//beanpod-beanpod-system-deletion-protection-namespace",
 			"ValidatingAdmissionPolicy//beanpod-beanpod-system-termination-protection",
+			"ValidatingAdmissionPolicy//beanpod-beanpod-system-termination-protection-namespace",
 			"ValidatingAdmissionPolicyBinding//beanpod-beanpod-system-deletion-protection",
+			"ValidatingAdmissionPolicyBinding//beanpod-beanpod-system-deletion-protection-namespace",
 			"ValidatingAdmissionPolicyBinding//beanpod-beanpod-system-termination-protection",
+			"ValidatingAdmissionPolicyBinding//beanpod-beanpod-system-termination-protection-namespace",
 		}},
 		{"namespaces, nothing cluster-scoped", teams + "crds: {enabled: false}\nadmissionPolicies: {enabled: false}", []string{
 			"Deployment/beanpod-system/beanpod",
