@@ -61,6 +61,27 @@ func (a *Applier) Apply(ctx context.Context, env *v1alpha1.Environment, want []o
 	return classify(a.prune(ctx, env, want, have))
 }
 
+// Pending names the children that Apply would write or delete, without doing so.
+func (a *Applier) Pending(env *v1alpha1.Environment, want []object.Object, have snapshot.Children) []string {
+	var out []string
+	for _, w := range want {
+		if live, exists := have[w.Child]; !exists || !a.verified.unchanged(env, w, live) {
+			out = append(out, w.Child.String())
+		}
+	}
+	for child, live := range have {
+		if !wanted(want, child) && metav1.IsControlledBy(live, env) {
+			out = append(out, child.String())
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func wanted(want []object.Object, child naming.Child) bool {
+	return slices.ContainsFunc(want, func(w object.Object) bool { return w.Child == child })
+}
+
 // strangers finds wanted names that somebody else's objects have.
 func strangers(env *v1alpha1.Environment, want []object.Object, have snapshot.Children) error {
 	var taken []string
@@ -163,8 +184,7 @@ func (a *Applier) seed(ctx context.Context, w object.Object, live *int32) error 
 func (a *Applier) prune(ctx context.Context, env *v1alpha1.Environment, want []object.Object, have snapshot.Children) error {
 	var errs []error
 	for child, live := range have {
-		wanted := slices.ContainsFunc(want, func(w object.Object) bool { return w.Child == child })
-		if !wanted && metav1.IsControlledBy(live, env) && live.GetDeletionTimestamp() == nil {
+		if !wanted(want, child) && metav1.IsControlledBy(live, env) && live.GetDeletionTimestamp() == nil {
 			errs = append(errs, a.delete(ctx, child, live))
 		}
 	}

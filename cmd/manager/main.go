@@ -1,0 +1,176 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command manager is the operator: flags, scheme, constructors, nothing else.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/controller"
+	"github.com/beanpod-dev/beanpod/internal/settings"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// leaderElectionID is the name of the Lease.
+const leaderElectionID = "beanpod.beanpod.dev"
+
+type flags struct {
+	leaderElect                                   bool
+	leaderElectionNamespace                       string
+	probeAddress, metricsAddress                  string
+	metricsSecure, metricsAuth                    bool
+	namespaces, baseDomain, ingressClass, gateway string
+	trustedCIDRs                                  string
+	concurrency                                   int
+	allowLoopbackRegistry                         bool
+}
+
+func (f *flags) bind(set *flag.FlagSet) {
+	set.BoolVar(&f.leaderElect, "leader-elect", false, "Run as one of several, of which one works at a time.")
+	set.StringVar(&f.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the Lease; unset: the operator's own.")
+	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
+	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8443", "Address of /metrics; 0 turns it off.")
+	set.BoolVar(&f.metricsSecure, "metrics-secure", true, "Serve metrics over TLS.")
+	set.BoolVar(&f.metricsAuth, "metrics-auth", true, "Serve metrics only to callers that the API server authenticates and authorises.")
+	set.StringVar(&f.namespaces, "watch-namespaces", "", "Namespaces to watch, separated by commas; unset: all.")
+	set.StringVar(&f.baseDomain, "base-domain", "", "Domain under which every environment gets its permanent name; unset: none is reachable from outside.")
+	set.StringVar(&f.ingressClass, "default-ingress-class", "", "Class of Ingresses that name none; unset: the cluster's default.")
+	set.StringVar(&f.gateway, "default-gateway", "", "Gateway for environments that name none, as namespace/name or namespace/name/listener; unset: Ingress is used.")
+	set.StringVar(&f.trustedCIDRs, "trusted-cidrs", "", "Addresses that may always reach instances, separated by commas; for ingress controllers on the host's network.")
+	set.IntVar(&f.concurrency, "max-concurrent-reconciles", 10, "How many objects of a kind are worked on at a time.")
+	set.BoolVar(&f.allowLoopbackRegistry, "allow-loopback-registry", false, "Resolve images at registries on the operator's own host; for development.")
+}
+
+func main() {
+	var f flags
+	f.bind(flag.CommandLine)
+	logging := zap.Options{}
+	logging.BindFlags(flag.CommandLine)
+	flag.Parse()
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	if err := run(f); err != nil {
+		ctrl.Log.Error(err, "Manager stopped")
+		os.Exit(1)
+	}
+}
+
+func run(f flags) error {
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
+	scheme, err := controller.Scheme()
+	if err != nil {
+		return fmt.Errorf("building the scheme: %w", err)
+	}
+	base := ctrl.Options{
+		Scheme:                        scheme,
+		HealthProbeBindAddress:        f.probeAddress,
+		Metrics:                       f.metrics(),
+		LeaderElection:                f.leaderElect,
+		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       f.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+	}
+	base, err = controller.ManagerOptions(options, base)
+	if err != nil {
+		return err
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	config.UserAgent = "beanpod/" + version
+	mgr, err := ctrl.NewManager(config, base)
+	if err != nil {
+		return fmt.Errorf("making the manager: %w", err)
+	}
+	if err := controller.Setup(mgr, options); err != nil {
+		return fmt.Errorf("setting up controllers: %w", err)
+	}
+	synced := func(req *http.Request) error {
+		ctx, cancel := context.WithTimeout(req.Context(), time.Second)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("caches are not filled yet; are the CRDs installed?")
+		}
+		return nil
+	}
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", synced)); err != nil {
+		return fmt.Errorf("adding probes: %w", err)
+	}
+	ctrl.Log.Info("Starting", "version", version, "baseDomain", f.baseDomain, "namespaces", f.namespaces)
+	return mgr.Start(ctrl.SetupSignalHandler())
+}
+
+// metrics are served over TLS and, unless turned off, only to callers that may read them.
+func (f *flags) metrics() metricsserver.Options {
+	out := metricsserver.Options{
+		BindAddress:   f.metricsAddress,
+		SecureServing: f.metricsSecure,
+		// HTTP/2 would only add to what can be attacked.
+		TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
+	}
+	if f.metricsAuth {
+		out.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return out
+}
+
+func (f *flags) options() (controller.Options, error) {
+	out := controller.Options{
+		Namespaces: split(f.namespaces), Concurrency: f.concurrency, AllowLoopbackRegistry: f.allowLoopbackRegistry,
+		Operator: settings.Operator{BaseDomain: f.baseDomain, IngressClassName: f.ingressClass, TrustedCIDRs: split(f.trustedCIDRs)},
+	}
+	if f.baseDomain != "" {
+		if problems := validation.IsDNS1123Subdomain(f.baseDomain); len(problems) > 0 {
+			return out, fmt.Errorf("--base-domain %q is not a domain name: %s", f.baseDomain, strings.Join(problems, "; "))
+		}
+	}
+	for _, cidr := range out.Operator.TrustedCIDRs {
+		if _, _, err := net.ParseCIDR(cidr); err != nil {
+			return out, fmt.Errorf("--trusted-cidrs: %w", err)
+		}
+	}
+	if f.gateway != "" {
+		parts := strings.Split(f.gateway, "/")
+		if len(parts) < 2 || len(parts) > 3 {
+			return out, fmt.Errorf("--default-gateway %q is not namespace/name or namespace/name/listener", f.gateway)
+		}
+		out.Operator.Gateway = &v1alpha1.GatewayReference{Namespace: parts[0], Name: parts[1]}
+		if len(parts) == 3 {
+			out.Operator.Gateway.SectionName = parts[2]
+		}
+	}
+	return out, nil
+}
+
+func split(list string) []string {
+	var out []string
+	for part := range strings.SplitSeq(list, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}

@@ -1,0 +1,108 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package applicationversion
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/condition"
+	"github.com/beanpod-dev/beanpod/internal/controller/shell"
+)
+
+const (
+	// maxListed is the longest list in status.
+	maxListed = 50
+	// maxNamed is how many names a message repeats.
+	maxNamed = 5
+)
+
+const bundleMessage = "Source bundles are not processed in this release. Build an image and name it in spec.source.image of a new " +
+	"version; docs/roadmap.md says when bundles come."
+
+// reportUsage fills everything in status but the image and the conditions.
+func reportUsage(ver *v1alpha1.ApplicationVersion, use usage) {
+	names := use.names()
+	ver.Status.UsedBy = nil
+	for _, name := range names[:min(len(names), maxListed)] {
+		ver.Status.UsedBy = append(ver.Status.UsedBy, v1alpha1.VersionUse{Environment: name})
+	}
+	ver.Status.FailedIn = use.failed[:min(len(use.failed), maxListed)]
+	ver.Status.Retention = &v1alpha1.VersionRetention{State: v1alpha1.RetentionKept, Reason: "no Environment uses it"}
+	if use.used() {
+		ver.Status.Retention = &v1alpha1.VersionRetention{
+			State: v1alpha1.RetentionInUse, Reason: "used by " + shell.Names(names, maxNamed),
+		}
+	}
+}
+
+// verdicts are all conditions but Ready and its companions.
+func verdicts(ver *v1alpha1.ApplicationVersion, use usage) []condition.Verdict {
+	out := []condition.Verdict{
+		condition.True(v1alpha1.ConditionFieldsSupported, v1alpha1.ReasonAllSupported, "Every field that is set has its effect."),
+	}
+	if ver.Spec.ReleaseCommand != nil {
+		out[0] = condition.False(v1alpha1.ConditionFieldsSupported, v1alpha1.ReasonNotYetSupported,
+			"spec.releaseCommand has no effect in this release: nothing runs it. Run it yourself before you deploy; it comes with "+
+				"the rollout engine, see docs/roadmap.md.")
+	}
+	if !ver.DeletionTimestamp.IsZero() {
+		out = append(out, condition.True(v1alpha1.ConditionTerminating, v1alpha1.ReasonInUse, waitingMessage(use)))
+	}
+	return out
+}
+
+// waitingMessage says what keeps a deleted version, and what to change.
+func waitingMessage(use usage) string {
+	parts := []string{"Deletion waits because the version is in use."}
+	if len(use.wanted) > 0 {
+		parts = append(parts, fmt.Sprintf("Name another version in spec.versionRef of %s.", shell.Names(use.wanted, maxNamed)))
+	}
+	if len(use.held) > 0 {
+		parts = append(parts, fmt.Sprintf("In %s it runs, or a rollback would return to it, until another version is deployed there.",
+			shell.Names(use.held, maxNamed)))
+	}
+	return strings.Join(parts, " ")
+}
+
+func processedMessage(ver *v1alpha1.ApplicationVersion) string {
+	if ver.Spec.Source.Image.PullPolicy == v1alpha1.PullNever {
+		return fmt.Sprintf("%s is deployed as it is written: pullPolicy is Never, so nothing is resolved and the nodes must have it.",
+			ver.Spec.Source.Image.Reference)
+	}
+	if ver.Status.Image == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s is %s.", ver.Status.Image.Reference, ver.Status.Image.Digest)
+}
+
+func noApplicationMessage(ver *v1alpha1.ApplicationVersion) string {
+	return fmt.Sprintf("Application %s, which spec.applicationRef names, does not exist. Create it.", ver.Spec.ApplicationRef.Name)
+}
+
+func labelConflictMessage(ver, holder *v1alpha1.ApplicationVersion) string {
+	return fmt.Sprintf("ApplicationVersion %s, which is older, has the label %q in Application %s. Delete one of the two, or create this "+
+		"one again with another spec.label.", holder.Name, label(ver), ver.Spec.ApplicationRef.Name)
+}
+
+// transitions turns the difference between two states of status into events, one for each.
+func transitions(before, after *v1alpha1.ApplicationVersion) []shell.Event {
+	var out []shell.Event
+	is, was := after.Status.Conditions, before.Status.Conditions
+	if ready := condition.Turned(was, is, v1alpha1.ConditionReady); ready != nil && ready.Status != metav1.ConditionUnknown {
+		kind := corev1.EventTypeNormal
+		if ready.Status == metav1.ConditionFalse {
+			kind = corev1.EventTypeWarning
+		}
+		out = append(out, shell.Event{Type: kind, Reason: ready.Reason, Action: "Resolve", Message: ready.Message})
+	}
+	if waiting := condition.Turned(was, is, v1alpha1.ConditionTerminating); waiting != nil {
+		out = append(out, shell.Event{Type: corev1.EventTypeWarning, Reason: waiting.Reason, Action: "Delete", Message: waiting.Message})
+	}
+	return out
+}

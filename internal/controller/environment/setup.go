@@ -1,0 +1,211 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/controller/shell"
+	"github.com/beanpod-dev/beanpod/internal/inputs"
+	"github.com/beanpod-dev/beanpod/internal/observe"
+)
+
+// Indexes of Environments by what they refer to.
+const (
+	indexApplication = "environment.application"
+	indexVersion     = "environment.version"
+	indexPlatform    = "environment.platform"
+	indexSecret      = "environment.secret"
+	indexConfigMap   = "environment.configMap"
+)
+
+// +kubebuilder:rbac:groups=beanpod.dev,resources=environments,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=beanpod.dev,resources=environments/status,verbs=patch
+// +kubebuilder:rbac:groups=beanpod.dev,resources=environments/finalizers,verbs=update
+// +kubebuilder:rbac:groups=beanpod.dev,resources=applications;applicationversions;platforms,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses;networkpolicies,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods;secrets;configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager registers the controller, its watches and its indexes.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options) error {
+	if r.client == nil || r.loader.Live == nil || r.frame.Recorder == nil || r.now == nil {
+		return errors.New("environment: a dependency is missing")
+	}
+	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	b := ctrl.NewControllerManagedBy(mgr).
+		Named("environment").
+		For(&v1alpha1.Environment{}, builder.WithPredicates(shell.ByUsers())).
+		Watches(&v1alpha1.Environment{}, r.wake(inputs.EnvironmentsByName, anyNamespace), builder.WithPredicates(shell.ByUsers())).
+		Watches(&v1alpha1.Application{}, r.wake(indexApplication), builder.WithPredicates(shell.ComingAndGoing())).
+		Watches(&v1alpha1.ApplicationVersion{}, r.wake(indexVersion)).
+		Watches(&corev1.Secret{}, r.wake(indexSecret), builder.OnlyMetadata).
+		Watches(&corev1.ConfigMap{}, r.wake(indexConfigMap), builder.OnlyMetadata).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
+		Watches(&appsv1.Deployment{}, children{}).
+		WithOptions(opts)
+	for _, kind := range []client.Object{
+		&corev1.Service{}, &corev1.ServiceAccount{}, &networkingv1.Ingress{}, &networkingv1.NetworkPolicy{},
+		&autoscalingv2.HorizontalPodAutoscaler{}, &policyv1.PodDisruptionBudget{},
+	} {
+		b.Watches(kind, children{}, builder.WithPredicates(butStatus()))
+	}
+	if r.loader.Operator.GatewayAPI {
+		b.Watches(&gatewayv1.HTTPRoute{}, children{}, builder.WithPredicates(butStatus()))
+	}
+	if r.loader.ClusterScoped {
+		b.Watches(&v1alpha1.Platform{}, r.wake(indexPlatform, anyNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	}
+	return b.Complete(reconcile.AsReconciler(r.client, r))
+}
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	env := func(extract func(*v1alpha1.Environment) []string) client.IndexerFunc {
+		return func(o client.Object) []string { return extract(o.(*v1alpha1.Environment)) }
+	}
+	for name, extract := range map[string]client.IndexerFunc{
+		inputs.EnvironmentsByName: func(o client.Object) []string { return []string{o.GetName()} },
+		indexApplication:          env(func(e *v1alpha1.Environment) []string { return []string{e.Spec.ApplicationRef.Name} }),
+		indexVersion: env(func(e *v1alpha1.Environment) []string {
+			if e.Spec.VersionRef == nil {
+				return nil
+			}
+			return []string{e.Spec.VersionRef.Name}
+		}),
+		indexPlatform: env(func(e *v1alpha1.Environment) []string {
+			if e.Spec.PlatformRef == nil {
+				return nil
+			}
+			return []string{e.Spec.PlatformRef.Name}
+		}),
+		indexSecret:    env(inputs.SecretNames),
+		indexConfigMap: env(inputs.ConfigMapNames),
+	} {
+		if err := indexer.IndexField(ctx, &v1alpha1.Environment{}, name, extract); err != nil {
+			return fmt.Errorf("adding index %s: %w", name, err)
+		}
+	}
+	pods := func(o client.Object) []string { return []string{o.GetLabels()[v1alpha1.LabelEnvironmentUID]} }
+	if err := indexer.IndexField(ctx, &corev1.Pod{}, observe.PodsByEnvironment, pods); err != nil {
+		return fmt.Errorf("adding index %s: %w", observe.PodsByEnvironment, err)
+	}
+	return nil
+}
+
+// wakeOption changes where wake looks.
+type wakeOption bool
+
+// anyNamespace wakes Environments of every namespace.
+const anyNamespace wakeOption = true
+
+// wake enqueues the Environments that refer to a changed object by its name.
+func (r *Reconciler) wake(index string, options ...wakeOption) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, changed client.Object) []reconcile.Request {
+		opts := []client.ListOption{client.MatchingFields{index: changed.GetName()}, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency}
+		if len(options) == 0 {
+			opts = append(opts, client.InNamespace(changed.GetNamespace()))
+		}
+		var list v1alpha1.EnvironmentList
+		if err := r.client.List(ctx, &list, opts...); err != nil {
+			log.FromContext(ctx).Error(err, "Listing the environments to wake was cut short", "index", index)
+		}
+		out := make([]reconcile.Request, 0, len(list.Items))
+		for i := range list.Items {
+			if list.Items[i].UID != changed.GetUID() {
+				out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+			}
+		}
+		return out
+	})
+}
+
+// byLabel wakes the Environment that a pod was made for.
+func byLabel(_ context.Context, pod client.Object) []reconcile.Request {
+	name := pod.GetLabels()[v1alpha1.LabelEnvironment]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pod.GetNamespace(), Name: name}}}
+}
+
+// children wakes the Environment that owns a child. When a stranger that has one of an Environment's names goes away, it
+// wakes that Environment, which could not use the name so far.
+type children struct{}
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// Create implements handler.EventHandler.
+func (children) Create(_ context.Context, e event.CreateEvent, q queue) { enqueueOwner(e.Object, q) }
+
+// Update implements handler.EventHandler. The old owner counts too, so that a removed owner reference is noticed.
+func (children) Update(_ context.Context, e event.UpdateEvent, q queue) {
+	enqueueOwner(e.ObjectOld, q)
+	enqueueOwner(e.ObjectNew, q)
+}
+
+// Generic implements handler.EventHandler.
+func (children) Generic(_ context.Context, e event.GenericEvent, q queue) { enqueueOwner(e.Object, q) }
+
+// Delete implements handler.EventHandler.
+func (children) Delete(_ context.Context, e event.DeleteEvent, q queue) {
+	if enqueueOwner(e.Object, q) {
+		return
+	}
+	name := strings.TrimSuffix(strings.TrimSuffix(e.Object.GetName(), "-a"), "-b")
+	for _, candidate := range slices.Compact([]string{e.Object.GetName(), name}) {
+		q.Add(reconcile.Request{NamespacedName: client.ObjectKey{Namespace: e.Object.GetNamespace(), Name: candidate}})
+	}
+}
+
+func enqueueOwner(o client.Object, q queue) bool {
+	owner := metav1.GetControllerOf(o)
+	if owner == nil || owner.Kind != "Environment" || !strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/") {
+		return false
+	}
+	q.Add(reconcile.Request{NamespacedName: client.ObjectKey{Namespace: o.GetNamespace(), Name: owner.Name}})
+	return true
+}
+
+// butStatus stops updates of a child that change nothing but its status. Kinds without a generation always pass.
+func butStatus() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, is := e.ObjectOld, e.ObjectNew
+		return is.GetGeneration() == 0 || is.GetGeneration() != was.GetGeneration() ||
+			is.GetDeletionTimestamp() != nil ||
+			!maps.Equal(is.GetLabels(), was.GetLabels()) || !maps.Equal(is.GetAnnotations(), was.GetAnnotations()) ||
+			!equality.Semantic.DeepEqual(is.GetOwnerReferences(), was.GetOwnerReferences())
+	}}
+}

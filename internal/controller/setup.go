@@ -1,0 +1,119 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controller lists every controller with its dependencies. I/O; called by cmd/manager and by tests that start a
+// manager.
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/selection"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/controller/application"
+	"github.com/beanpod-dev/beanpod/internal/controller/applicationversion"
+	"github.com/beanpod-dev/beanpod/internal/controller/environment"
+	"github.com/beanpod-dev/beanpod/internal/controller/unsupported"
+	"github.com/beanpod-dev/beanpod/internal/registry"
+	"github.com/beanpod-dev/beanpod/internal/settings"
+)
+
+// Recorder is the name under which events are reported.
+const Recorder = "beanpod"
+
+// Options of an installation.
+type Options struct {
+	// Operator is what the installation decides for every Environment; GatewayAPI is found out by Setup.
+	Operator settings.Operator
+	// Namespaces to watch; empty: all.
+	Namespaces []string
+	// Concurrency is how many objects of a kind are worked on at a time. Defaults to 10.
+	Concurrency int
+	// AllowLoopbackRegistry lets images be resolved at registries on the operator's own host. Only tests need it.
+	AllowLoopbackRegistry bool
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Scheme knows Kubernetes' kinds, Beanpod's, and the Gateway API's.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), gatewayv1.Install(scheme))
+}
+
+// ManagerOptions sets what the controllers need of the manager: caches that hold only what is used, and reads that see one's
+// own writes.
+func ManagerOptions(o Options, base ctrl.Options) (ctrl.Options, error) {
+	ours, err := labels.NewRequirement(v1alpha1.LabelEnvironmentUID, selection.Exists, nil)
+	if err != nil {
+		return base, fmt.Errorf("selecting pods: %w", err)
+	}
+	base.Cache.DefaultTransform = trim
+	base.Cache.ByObject = map[client.Object]cache.ByObject{
+		&corev1.Pod{}: {Label: labels.NewSelector().Add(*ours)},
+	}
+	if len(o.Namespaces) > 0 {
+		base.Cache.DefaultNamespaces = map[string]cache.Config{}
+		for _, n := range o.Namespaces {
+			base.Cache.DefaultNamespaces[n] = cache.Config{}
+		}
+	}
+	// With several namespaces a kind has several informers, which the consistency feature does not support. Then a pass may
+	// see an older state of its own writes, and repeat a write that changes nothing.
+	consistent := len(o.Namespaces) <= 1
+	base.Client.Cache = &client.CacheOptions{EnableReadYourWritesConsistency: &consistent}
+	return base, nil
+}
+
+// Setup registers every controller.
+func Setup(mgr ctrl.Manager, o Options) error {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 10
+	}
+	opts := ctrlcontroller.Options{MaxConcurrentReconciles: o.Concurrency}
+	clusterScoped := len(o.Namespaces) == 0
+	op := o.Operator
+	var err error
+	if op.GatewayAPI, err = serves(mgr, gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute")); err != nil {
+		return err
+	}
+	c, live, events := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(Recorder)
+	return errors.Join(
+		application.New(application.Dependencies{Client: c, Recorder: events, Now: o.Now}).SetupWithManager(mgr, opts),
+		applicationversion.New(applicationversion.Dependencies{
+			Client: c, Live: live, Registry: registry.New(registry.Options{AllowLoopback: o.AllowLoopbackRegistry}), Recorder: events, Now: o.Now,
+		}).SetupWithManager(mgr, opts),
+		environment.New(environment.Dependencies{
+			Client: c, Live: live, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Now: o.Now,
+		}).SetupWithManager(mgr, opts),
+		unsupported.New(unsupported.Dependencies{Client: c, Recorder: events, Now: o.Now, ClusterScoped: clusterScoped}).SetupWithManager(mgr, opts),
+	)
+}
+
+func serves(mgr ctrl.Manager, kind schema.GroupVersionKind) (bool, error) {
+	_, err := mgr.GetRESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+	if meta.IsNoMatchError(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking whether the cluster serves %s: %w", kind.Kind, err)
+	}
+	return true, nil
+}

@@ -1,0 +1,54 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+// trim drops from the cache what nobody reads: managed fields everywhere, the last-applied annotation of children, and the
+// whole content of other people's objects, of which only the names matter. It never touches resource versions.
+func trim(obj any) (any, error) {
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return obj, nil //nolint:nilerr // tombstones have no metadata, and nothing to trim
+	}
+	m.SetManagedFields(nil)
+	if owner := metav1.GetControllerOf(m); owner == nil || owner.Kind != "Environment" {
+		trimStranger(obj, m)
+	}
+	return obj, nil
+}
+
+func trimStranger(obj any, m metav1.Object) {
+	switch o := obj.(type) {
+	case *appsv1.Deployment:
+		o.Spec, o.Status = appsv1.DeploymentSpec{}, appsv1.DeploymentStatus{}
+	case *corev1.Service:
+		o.Spec, o.Status = corev1.ServiceSpec{}, corev1.ServiceStatus{}
+	case *corev1.ServiceAccount:
+		o.Secrets, o.ImagePullSecrets = nil, nil
+	case *networkingv1.Ingress:
+		o.Spec, o.Status = networkingv1.IngressSpec{}, networkingv1.IngressStatus{}
+	case *networkingv1.NetworkPolicy:
+		o.Spec = networkingv1.NetworkPolicySpec{}
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		o.Spec, o.Status = autoscalingv2.HorizontalPodAutoscalerSpec{}, autoscalingv2.HorizontalPodAutoscalerStatus{}
+	case *policyv1.PodDisruptionBudget:
+		o.Spec, o.Status = policyv1.PodDisruptionBudgetSpec{}, policyv1.PodDisruptionBudgetStatus{}
+	case *gatewayv1.HTTPRoute:
+		o.Spec, o.Status = gatewayv1.HTTPRouteSpec{}, gatewayv1.HTTPRouteStatus{}
+	case *metav1.PartialObjectMetadata:
+	default:
+		return
+	}
+	m.SetAnnotations(nil)
+}

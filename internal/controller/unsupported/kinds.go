@@ -1,0 +1,74 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package unsupported
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/condition"
+)
+
+// kind is what has to be known about one kind.
+type kind[T client.Object] struct {
+	name   string
+	object T
+	// status points into an object: its observed generation and its conditions.
+	status func(T) (*int64, *[]metav1.Condition)
+	answer condition.Summary
+}
+
+const roadmap = " docs/roadmap.md says when that changes."
+
+func notYet(message string) condition.Summary {
+	return condition.Summary{Hold: v1alpha1.ReasonNotYetSupported, HoldMessage: message + roadmap}
+}
+
+var configurationTemplates = kind[*v1alpha1.ConfigurationTemplate]{
+	name: "configurationtemplate", object: &v1alpha1.ConfigurationTemplate{},
+	status: func(o *v1alpha1.ConfigurationTemplate) (*int64, *[]metav1.Condition) {
+		return &o.Status.ObservedGeneration, &o.Status.Conditions
+	},
+	answer: notYet("Saved configurations are kept but have no effect in this release. Meanwhile, write the settings into the spec of each Environment."),
+}
+
+var domainMaps = kind[*v1alpha1.DomainMap]{
+	name: "domainmap", object: &v1alpha1.DomainMap{},
+	status: func(o *v1alpha1.DomainMap) (*int64, *[]metav1.Condition) {
+		return &o.Status.ObservedGeneration, &o.Status.Conditions
+	},
+	answer: notYet("Shared domains are not routed in this release. Meanwhile, use the address in status.url of each Environment, or an " +
+		"Ingress of your own to its Service."),
+}
+
+var databaseClaims = kind[*v1alpha1.DatabaseClaim]{
+	name: "databaseclaim", object: &v1alpha1.DatabaseClaim{},
+	status: func(o *v1alpha1.DatabaseClaim) (*int64, *[]metav1.Condition) {
+		return &o.Status.ObservedGeneration, &o.Status.Conditions
+	},
+	answer: notYet("No database is made in this release. Meanwhile, make one yourself and hand its coordinates to the Environment in " +
+		"spec.environmentProperties, the password from a Secret."),
+}
+
+var databaseClasses = kind[*v1alpha1.DatabaseClass]{
+	name: "databaseclass", object: &v1alpha1.DatabaseClass{},
+	status: func(o *v1alpha1.DatabaseClass) (*int64, *[]metav1.Condition) {
+		return &o.Status.ObservedGeneration, &o.Status.Conditions
+	},
+	answer: notYet("No database is made in this release, so nothing uses this class. Meanwhile, make databases yourself and hand their " +
+		"coordinates to Environments in spec.environmentProperties."),
+}
+
+// platforms are accepted: Environments may name one and its branch is looked up, only building comes later.
+var platforms = kind[*v1alpha1.Platform]{
+	name: "platform", object: &v1alpha1.Platform{},
+	status: func(o *v1alpha1.Platform) (*int64, *[]metav1.Condition) {
+		return &o.Status.ObservedGeneration, &o.Status.Conditions
+	},
+	answer: condition.Summary{
+		Done:        v1alpha1.ReasonAccepted,
+		DoneMessage: "Environments can name this platform and its branches. Source bundles are not built in this release; use images." + roadmap,
+	},
+}
