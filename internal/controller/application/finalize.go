@@ -106,7 +106,7 @@ func waiting(reason, message string, err error) findings {
 func (r *Reconciler) deleteEnvironment(ctx context.Context, env *v1alpha1.Environment) error {
 	uid := env.UID
 	target := &v1alpha1.Environment{ObjectMeta: metav1.ObjectMeta{Namespace: env.Namespace, Name: env.Name}}
-	_ = uid; return ignoreOther(r.client.Delete(ctx, target))
+	return ignoreOther(r.client.Delete(ctx, target, client.Preconditions{UID: &uid}))
 }
 
 // deleteVersions asks for the deletion of at most maxDeletions versions and returns how many are still to be asked for. It does
