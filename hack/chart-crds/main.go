@@ -1,18 +1,19 @@
 // Copyright The Beanpod Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command chart-crds copies the generated CRDs into the chart's templates.
+// Command chart-crds copies into the chart what controller-gen made: the CRDs and
+// the operator's role.
 //
 // Helm never upgrades what lies in a chart's crds/ folder, so ours are templates:
 // the generated text, verbatim, with the chart's switches, labels and annotations
-// around it.
+// around it. The role's rules become a helper, because the chart grants them in
+// a ClusterRole or in many Roles.
 //
 //	go run ./hack/chart-crds           # writes
 //	go run ./hack/chart-crds -check    # fails if anything would change
 package main
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,57 +25,62 @@ import (
 )
 
 func main() {
-	from := flag.String("from", "config/crd/bases", "folder of the generated CRDs")
-	to := flag.String("to", "charts/beanpod/templates/crds", "folder of the chart's CRD templates")
-	check := flag.Bool("check", false, "change nothing, fail if the folders differ")
+	config := flag.String("config", "config", "folder of what controller-gen made")
+	chart := flag.String("chart", "charts/beanpod", "folder of the chart")
+	check := flag.Bool("check", false, "change nothing, fail if the chart differs")
 	flag.Parse()
 
-	if err := run(*from, *to, *check); err != nil {
+	if err := run(*config, *chart, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "chart-crds:", err)
 		os.Exit(1)
 	}
 }
 
-// run makes the folder to hold one template for each CRD in the folder from, and
-// no other YAML file. With check it only reports what differs.
-func run(from, to string, check bool) error {
-	want, err := templates(from)
+const (
+	crdDir    = "templates/crds"
+	rulesFile = "templates/_rules.tpl"
+)
+
+// run makes the chart hold one template for each generated CRD, no other file
+// beside them, and the rules. With check it only reports what differs.
+func run(config, chart string, check bool) error {
+	want, err := wanted(config)
 	if err != nil {
 		return err
 	}
-	have, err := yamlFiles(to)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	have, err := present(chart)
+	if err != nil {
 		return err
 	}
 
 	var stale []string
-	for name, text := range want {
-		if !bytes.Equal(have[name], text) {
-			stale = append(stale, name)
+	for path, text := range want {
+		if have[path] != text {
+			stale = append(stale, path)
 		}
 	}
-	for name := range have {
-		if _, ok := want[name]; !ok {
-			stale = append(stale, name)
+	for path := range have {
+		if _, ok := want[path]; !ok {
+			stale = append(stale, path)
 		}
 	}
 	slices.Sort(stale)
 
 	if check {
 		if len(stale) > 0 {
-			return fmt.Errorf("%s differs from %s in %s: run \"go run ./hack/chart-crds\"", to, from, strings.Join(stale, ", "))
+			return fmt.Errorf("%s differs from %s in %s: run \"go run ./hack/chart-crds\"", chart, config, strings.Join(stale, ", "))
 		}
 		return nil
 	}
-	return write(to, stale, want)
+	return write(chart, stale, want)
 }
 
-func write(to string, stale []string, want map[string][]byte) error {
-	if err := os.MkdirAll(to, 0o755); err != nil {
+func write(chart string, stale []string, want map[string]string) error {
+	if err := os.MkdirAll(filepath.Join(chart, crdDir), 0o755); err != nil {
 		return err
 	}
 	for _, name := range stale {
-		path := filepath.Join(to, name)
+		path := filepath.Join(chart, name)
 		text, ok := want[name]
 		if !ok {
 			if err := os.Remove(path); err != nil {
@@ -82,39 +88,72 @@ func write(to string, stale []string, want map[string][]byte) error {
 			}
 			continue
 		}
-		if err := os.WriteFile(path, text, 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// templates returns the text of each template by file name.
-func templates(from string) (map[string][]byte, error) {
-	bases, err := yamlFiles(from)
+// wanted returns what the chart should hold, by path.
+func wanted(config string) (map[string]string, error) {
+	dir := filepath.Join(config, "crd", "bases")
+	bases, err := yamlFiles(dir)
 	if err != nil {
 		return nil, err
 	}
 	if len(bases) == 0 {
-		return nil, fmt.Errorf("no CRDs in %s: run \"make manifests\" first", from)
+		return nil, fmt.Errorf("no CRDs in %s: run \"make manifests\" first", dir)
 	}
-	out := make(map[string][]byte, len(bases))
+	out := make(map[string]string, len(bases)+1)
+	clusterScoped := map[string]bool{"namespaces.": true}
 	for file, base := range bases {
-		name, text, err := template(string(base))
+		name, text, err := template(base)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(from, file), err)
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, file), err)
 		}
-		out[name+".yaml"] = []byte(text)
+		out[filepath.Join(crdDir, name+".yaml")] = text
+		if strings.Contains(base, "\n  scope: Cluster\n") {
+			clusterScoped[name] = true
+		}
 	}
+
+	role, err := os.ReadFile(filepath.Join(config, "rbac", "role.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	rules, err := parseRole(string(role))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(config, "rbac", "role.yaml"), err)
+	}
+	out[rulesFile] = rulesTemplate(rules, clusterScoped)
 	return out, nil
 }
 
-func yamlFiles(dir string) (map[string][]byte, error) {
+// present returns what the chart holds, by path.
+func present(chart string) (map[string]string, error) {
+	out := map[string]string{}
+	crds, err := yamlFiles(filepath.Join(chart, crdDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for name, text := range crds {
+		out[filepath.Join(crdDir, name)] = text
+	}
+	rules, err := os.ReadFile(filepath.Join(chart, rulesFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	out[rulesFile] = string(rules)
+	return out, nil
+}
+
+func yamlFiles(dir string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string][]byte{}
+	out := map[string]string{}
 	for _, e := range entries {
 		if e.IsDir() || filepath.Ext(e.Name()) != ".yaml" {
 			continue
@@ -123,7 +162,7 @@ func yamlFiles(dir string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[e.Name()] = text
+		out[e.Name()] = string(text)
 	}
 	return out, nil
 }
