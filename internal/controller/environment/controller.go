@@ -193,7 +193,7 @@ func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
 	slot, exists := p.now.Slots[snapshot.SlotA]
 	w := health.Wanted{
 		Revision: slot.Revision, Version: slot.Version, Min: min(p.cfg.Min, p.cfg.Desired), Desired: p.cfg.Desired,
-		Launching: env.Status.DeployedVersion == nil, Deploying: p.step.State == plan.InProgress || !exists,
+		Launching: env.Status.DeployedVersion == nil && p.step.State != plan.Idle, Deploying: p.step.State == plan.InProgress || !exists,
 		DeploymentStarted: slot.ProgressAt,
 		Timeout:           time.Duration(p.step.Strategy.ProgressDeadlineSeconds) * time.Second,
 		Deleting:          leaving(env), Paused: env.Spec.Paused, Basic: p.cfg.BasicHealth,
