@@ -64,7 +64,7 @@ const (
 //
 // Reasons when True: AllFound. When False: ApplicationNotFound, VersionNotSet, VersionNotFound, VersionNotReady,
 // VersionFailed, VersionOfOtherApplication, PlatformNotFound, BranchNotFound, PlatformRetired, ConfigurationNotFound, SecretNotFound,
-// SecretKeyNotFound, ConfigMapNotFound, ConfigMapKeyNotFound, HostConflict, InvalidSettings, QuotaExceeded,
+// SecretKeyNotFound, ConfigMapNotFound, ConfigMapKeyNotFound, HostConflict, InvalidSettings,
 // TierNotSupported, SourceNotSupported.
 // When Unknown: LoadFailed.
 const ConditionInputsResolved = "InputsResolved"
@@ -105,8 +105,6 @@ const (
 	ReasonHostConflict = "HostConflict"
 	// ReasonInvalidSettings means that settings contradict each other; the message lists all of them.
 	ReasonInvalidSettings = "InvalidSettings"
-	// ReasonQuotaExceeded means that the namespace's quota cannot hold what is asked for.
-	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonTierNotSupported means that this release does not run the tier yet.
 	ReasonTierNotSupported = "TierNotSupported"
 	// ReasonSourceNotSupported means that this release does not deploy the version's source yet.
@@ -117,7 +115,7 @@ const (
 
 // ConditionApplied says whether every child is written as it should be.
 //
-// Reasons when True: AllApplied. When False: NotOwned, WriteRefused, WriteFailed, Paused, NamespaceTerminating, InputsNotResolved,
+// Reasons when True: AllApplied. When False: NotOwned, QuotaExceeded, WriteRefused, WriteFailed, Paused, NamespaceTerminating, InputsNotResolved,
 // GatewayAPINotInstalled, NotYetSupported, Rebuilding.
 const ConditionApplied = "Applied"
 
@@ -127,6 +125,8 @@ const (
 	ReasonAllApplied = "AllApplied"
 	// ReasonNotOwned means that an object with the name of one of our children belongs to somebody else; it is left alone.
 	ReasonNotOwned = "NotOwned"
+	// ReasonQuotaExceeded means that the namespace's quota cannot hold a child.
+	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonWriteRefused means that the API server refuses a child for good, for example by an admission policy.
 	ReasonWriteRefused = "WriteRefused"
 	// ReasonWriteFailed means that writing failed and is retried.

@@ -51,8 +51,7 @@ func (a *Applier) Apply(ctx context.Context, env *v1alpha1.Environment, want []o
 	if err := strangers(env, want, have); err != nil {
 		return err
 	}
-	rebuild := env.Annotations[v1alpha1.AnnotationRebuildRequested]
-	if leaving, err := a.makeWay(ctx, want, have, rebuild); err != nil || len(leaving) > 0 {
+	if leaving, err := a.makeWay(ctx, want, have, env.Annotations[v1alpha1.AnnotationRebuildRequested]); err != nil || len(leaving) > 0 {
 		return waitFor(leaving, err)
 	}
 	if err := a.write(ctx, env, want, have); err != nil {
@@ -217,6 +216,11 @@ func classify(err error) error {
 		return &outcome.Stall{
 			Condition: v1alpha1.ConditionApplied, Reason: v1alpha1.ReasonNamespaceTerminating,
 			Message: "the namespace is being deleted; nothing is made in it any more",
+		}
+	case apierrors.IsForbidden(unwrap(err)) && strings.Contains(err.Error(), "exceeded quota"):
+		return &outcome.Stall{
+			Condition: v1alpha1.ConditionApplied, Reason: v1alpha1.ReasonQuotaExceeded, After: refusedRetry,
+			Message: "the namespace's quota is full, what runs keeps running; raise the quota or ask for less: " + err.Error(),
 		}
 	case apierrors.IsForbidden(unwrap(err)), apierrors.IsInvalid(unwrap(err)):
 		return &outcome.Stall{

@@ -4,6 +4,7 @@
 package settings
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,8 +51,8 @@ func Resolve(l Layers) (Settings, []Problem) {
 		Name: env.Name, Namespace: env.Namespace, UID: env.UID,
 		Application:  env.Spec.ApplicationRef.Name,
 		Tier:         env.Spec.Tier,
-		RestartToken: env.Annotations[v1alpha1.AnnotationRestartRequested],
-		RebuildToken: env.Annotations[v1alpha1.AnnotationRebuildRequested],
+		RestartToken: cmp.Or(env.Annotations[v1alpha1.AnnotationRestartRequested], l.Restart),
+		RebuildToken: cmp.Or(env.Annotations[v1alpha1.AnnotationRebuildRequested], l.Rebuild),
 		Inputs:       encodeInputs(l.Checked),
 		BasicHealth:  env.Spec.Health != nil && env.Spec.Health.Reporting == "Basic",
 	}

@@ -35,6 +35,9 @@ type Layers struct {
 	Version     *v1alpha1.ApplicationVersion
 	// Checked are the Secrets and ConfigMaps that were looked at.
 	Checked []CheckedInput
+	// Restart and Rebuild are the tokens that the running instances were made for. They stand in for an annotation that was
+	// removed, so that removing it does nothing.
+	Restart, Rebuild string
 }
 
 // CheckedInput is a Secret or ConfigMap whose keys were found.

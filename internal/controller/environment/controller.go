@@ -84,6 +84,8 @@ type pass struct {
 	observed bool
 	now      snapshot.Snapshot
 	step     plan.Step
+	// unread is true when the inputs could not be read at all.
+	unread bool
 	// waiting are the children that would be written if the Environment were not paused.
 	waiting []string
 	health  v1alpha1.Health
@@ -102,14 +104,16 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 		return p
 	}
 	p.now, p.observed = now, true
-	stable := now.Slots[snapshot.SlotA]
+	stable, exists := now.Slots[snapshot.SlotA]
 	layers, err := r.loader.Load(ctx, env, recordedInputs(have))
+	p.unread = err != nil && outcome.AsStall(err) == nil && outcome.AsWait(err) == nil
+	layers.Restart, layers.Rebuild = stable.Restart, stable.Rebuild
 	cfg, problems := settings.Resolve(layers)
 	p.cfg, p.err = cfg, firstOf(err, invalid(problems), missingGateway(cfg, r.loader.Operator))
 	if p.err == nil {
 		p.step = rollout.Next(target(env, cfg), now, p.at)
 		p.waiting, p.err = r.write(ctx, env, p, have)
-	} else {
+	} else if exists {
 		p.step = rollout.Next(running(env, cfg, stable), now, p.at)
 	}
 	input := health.Input{Now: now, At: p.at, Wanted: wanted(env, p)}
@@ -193,7 +197,7 @@ func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
 	slot, exists := p.now.Slots[snapshot.SlotA]
 	w := health.Wanted{
 		Revision: slot.Revision, Version: slot.Version, Min: min(p.cfg.Min, p.cfg.Desired), Desired: p.cfg.Desired,
-		Launching: env.Status.DeployedVersion == nil && p.step.State != plan.Idle, Deploying: p.step.State == plan.InProgress || !exists,
+		Launching: env.Status.DeployedVersion == nil && p.step.State != plan.Idle, Deploying: deploying(p) || !exists,
 		DeploymentStarted: slot.ProgressAt,
 		Timeout:           time.Duration(p.step.Strategy.ProgressDeadlineSeconds) * time.Second,
 		Deleting:          leaving(env), Paused: env.Spec.Paused, Basic: p.cfg.BasicHealth,
@@ -206,6 +210,12 @@ func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
 		w.Timeout = time.Duration(p.cfg.VersionRollout.TimeoutSeconds+p.cfg.VersionRollout.GateSeconds) * time.Second
 	}
 	return w
+}
+
+// deploying says whether instances are being changed, or would be if nothing held them back.
+func deploying(p pass) bool {
+	held := p.step.Begins && (p.err != nil || len(p.waiting) > 0)
+	return p.step.State == plan.InProgress && !held
 }
 
 // eventType is Warning for what somebody should look at.

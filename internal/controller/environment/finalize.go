@@ -37,10 +37,5 @@ func (r *Reconciler) guard(ctx context.Context, env *v1alpha1.Environment) (bool
 	if err != nil {
 		return false, fmt.Errorf("writing the finalizer of %s: %w", env.Name, client.IgnoreNotFound(err))
 	}
-	if env.DeletionTimestamp != nil && len(env.Finalizers) == 0 {
-		r.applier.Forget(env)
-		r.frame.Forget(env)
-		return true, nil
-	}
-	return false, nil
+	return env.DeletionTimestamp != nil && len(env.Finalizers) == 0, nil
 }

@@ -68,7 +68,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 	}
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("environment").
-		For(&v1alpha1.Environment{}, builder.WithPredicates(shell.ByUsers())).
+		For(&v1alpha1.Environment{}, builder.WithPredicates(r.forgetting(), shell.ByUsers())).
 		Watches(&v1alpha1.Environment{}, r.wake(inputs.EnvironmentsByName, anyNamespace), builder.WithPredicates(shell.ByUsers())).
 		Watches(&v1alpha1.Application{}, r.wake(indexApplication), builder.WithPredicates(shell.ComingAndGoing())).
 		Watches(&v1alpha1.ApplicationVersion{}, r.wake(indexVersion)).
@@ -159,6 +159,17 @@ func byLabel(_ context.Context, pod client.Object) []reconcile.Request {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pod.GetNamespace(), Name: name}}}
+}
+
+// forgetting drops what is remembered of an Environment when it is gone.
+func (r *Reconciler) forgetting() predicate.Predicate {
+	return predicate.Funcs{DeleteFunc: func(e event.DeleteEvent) bool {
+		if env, ok := e.Object.(*v1alpha1.Environment); ok {
+			r.applier.Forget(env)
+			r.frame.Forget(env)
+		}
+		return true
+	}}
 }
 
 // children wakes the Environment that owns a child. When a stranger that has one of an Environment's names goes away, it

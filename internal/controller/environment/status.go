@@ -137,7 +137,7 @@ func resolved(p pass) condition.Verdict {
 	switch about, reason, message := explain(p.err); {
 	case about == kind:
 		return condition.False(kind, reason, message)
-	case p.err != nil && p.cfg.Name == "":
+	case !p.observed || p.unread:
 		return condition.Unknown(kind, v1alpha1.ReasonLoadFailed, message)
 	default:
 		return condition.True(kind, v1alpha1.ReasonAllFound, "every reference resolves")
@@ -155,6 +155,8 @@ func applied(p pass) condition.Verdict {
 		return condition.False(kind, v1alpha1.ReasonNotYetSupported, p.step.Reason)
 	case len(p.waiting) > 0:
 		return condition.False(kind, v1alpha1.ReasonPaused, pausedMessage(p))
+	case p.unread:
+		return condition.False(kind, v1alpha1.ReasonInputsNotResolved, "nothing is written until the inputs can be read")
 	case p.err != nil && about == "":
 		return condition.False(kind, v1alpha1.ReasonWriteFailed, message)
 	default:
