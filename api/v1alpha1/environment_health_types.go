@@ -103,7 +103,8 @@ type Health struct {
 // HealthCause is why an environment is not Ok.
 type HealthCause struct {
 	// code is one word that tools may rely on: CrashLoop, ImagePullFailed, Unschedulable, ProbeFailing, BelowMinimum,
-	// WrongVersion, ConfigurationError, OutOfMemory, CreationRefused, Starting, Deploying.
+	// WrongVersion, ConfigurationError, OutOfMemory, CreationRefused, NodeLost, NotStarted, Restarted, InstanceEnded, Starting,
+	// Deploying.
 	// +required
 	// +kubebuilder:validation:MaxLength=64
 	Code string `json:"code"`
@@ -145,7 +146,7 @@ type InstanceCounts struct {
 	// +kubebuilder:validation:Maximum=100000
 	Ok int32 `json:"ok"`
 
-	// info instances are starting or stopping as part of something that goes on.
+	// info instances are starting as part of something that goes on.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100000

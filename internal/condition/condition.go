@@ -25,7 +25,7 @@ type Verdict struct {
 	Message string
 }
 
-// True, False and Unknown make verdicts.
+// True makes a verdict with status True.
 func True(kind, reason, message string) Verdict {
 	return Verdict{Type: kind, Status: metav1.ConditionTrue, Reason: reason, Message: message}
 }

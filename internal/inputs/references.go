@@ -93,25 +93,9 @@ func referencesOf(env *v1alpha1.Environment) []reference {
 			r.keys = append(r.keys, key)
 		}
 	}
-	for _, p := range env.Spec.EnvironmentProperties {
-		field := fmt.Sprintf("spec.environmentProperties[%s]", p.Name)
-		if p.ValueFrom != nil && p.ValueFrom.SecretKeyRef != nil {
-			add(kindSecret, p.ValueFrom.SecretKeyRef.Name, p.ValueFrom.SecretKeyRef.Key, field)
-		}
-		if p.ValueFrom != nil && p.ValueFrom.ConfigMapKeyRef != nil {
-			add(kindConfigMap, p.ValueFrom.ConfigMapKeyRef.Name, p.ValueFrom.ConfigMapKeyRef.Key, field)
-		}
-	}
+	propertyReferences(env.Spec.EnvironmentProperties, add)
 	if env.Spec.PodTemplate != nil {
-		for _, v := range env.Spec.PodTemplate.Volumes {
-			field := fmt.Sprintf("spec.podTemplate.volumes[%s]", v.Name)
-			if v.Secret != nil {
-				add(kindSecret, v.Secret.Name, "", field)
-			}
-			if v.ConfigMap != nil {
-				add(kindConfigMap, v.ConfigMap.Name, "", field)
-			}
-		}
+		volumeReferences(env.Spec.PodTemplate.Volumes, add)
 	}
 	if r := env.Spec.Routing; r != nil && r.TLS != nil && r.TLS.SecretName != "" {
 		add(kindSecret, r.TLS.SecretName, "", "spec.routing.tls.secretName")
@@ -123,6 +107,35 @@ func referencesOf(env *v1alpha1.Environment) []reference {
 	}
 	slices.SortFunc(out, func(a, b reference) int { return strings.Compare(a.kind+"/"+a.name, b.kind+"/"+b.name) })
 	return out
+}
+
+type adder func(kind, name, key, field string)
+
+func propertyReferences(list []v1alpha1.EnvironmentProperty, add adder) {
+	for _, p := range list {
+		if p.ValueFrom == nil {
+			continue
+		}
+		field := fmt.Sprintf("spec.environmentProperties[%s]", p.Name)
+		if ref := p.ValueFrom.SecretKeyRef; ref != nil {
+			add(kindSecret, ref.Name, ref.Key, field)
+		}
+		if ref := p.ValueFrom.ConfigMapKeyRef; ref != nil {
+			add(kindConfigMap, ref.Name, ref.Key, field)
+		}
+	}
+}
+
+func volumeReferences(list []v1alpha1.Volume, add adder) {
+	for _, v := range list {
+		field := fmt.Sprintf("spec.podTemplate.volumes[%s]", v.Name)
+		if v.Secret != nil {
+			add(kindSecret, v.Secret.Name, "", field)
+		}
+		if v.ConfigMap != nil {
+			add(kindConfigMap, v.ConfigMap.Name, "", field)
+		}
+	}
 }
 
 // references checks all of them, and reports all that are missing at once.

@@ -17,6 +17,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/desired"
 	"github.com/beanpod-dev/beanpod/internal/health"
 	"github.com/beanpod-dev/beanpod/internal/inputs"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/observe"
 	"github.com/beanpod-dev/beanpod/internal/outcome"
 	"github.com/beanpod-dev/beanpod/internal/rollout"
@@ -185,8 +186,8 @@ func lastID(env *v1alpha1.Environment) int64 {
 // recordedInputs is what an earlier pass wrote down about Secrets and ConfigMaps.
 func recordedInputs(have snapshot.Children) string {
 	for child, obj := range have {
-		if inputs := obj.GetAnnotations()[v1alpha1.AnnotationInputs]; inputs != "" && child.Kind == "Deployment" {
-			return inputs
+		if checked := obj.GetAnnotations()[v1alpha1.AnnotationInputs]; checked != "" && child.Kind == naming.Deployment {
+			return checked
 		}
 	}
 	return ""

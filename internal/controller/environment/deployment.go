@@ -33,7 +33,7 @@ func recordHealth(st *v1alpha1.EnvironmentStatus, p pass) {
 // recordDeployment follows the rollout that the slot records. What ended goes to the history, which cannot be observed again.
 func recordDeployment(env *v1alpha1.Environment, p pass) {
 	st, step := &env.Status, p.step
-	if step.Rollout.ID == 0 || (step.Begins && p.err != nil) || step.Begins && len(p.waiting) > 0 {
+	if step.Rollout.ID == 0 || (step.Begins && !deploying(p)) {
 		return
 	}
 	version := p.cfg.Version.Name
@@ -46,7 +46,7 @@ func recordDeployment(env *v1alpha1.Environment, p pass) {
 	}
 	st.TargetVersion = &v1alpha1.LocalReference{Name: version}
 	now := deploymentStatus(p, before)
-	if now.FinishedAt != nil && (before == nil || before.ID != now.ID || before.State != now.State) {
+	if now.FinishedAt != nil && !sameDeployment(before, &now) {
 		ended(st, now, version, p)
 	}
 	st.Deployment = &now

@@ -41,5 +41,5 @@ func routeRule(s settings.Settings, p string, kind gatewayv1.PathMatchType, port
 	return gatewayv1ac.HTTPRouteRule().
 		WithMatches(gatewayv1ac.HTTPRouteMatch().WithPath(gatewayv1ac.HTTPPathMatch().WithType(kind).WithValue(p))).
 		WithBackendRefs(gatewayv1ac.HTTPBackendRef().
-			WithGroup("").WithKind("Service").WithName(gatewayv1.ObjectName(s.Name)).WithPort(gatewayv1.PortNumber(port)).WithWeight(1))
+			WithGroup("").WithKind("Service").WithName(gatewayv1.ObjectName(s.Name)).WithPort(port).WithWeight(1))
 }
