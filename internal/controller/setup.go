@@ -91,7 +91,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	clusterScoped := len(o.Namespaces) == 0
 	op := o.Operator
 	var err error
-	if op.GatewayAPI, err = serves(mgr, gatewayv1.GroupVersion.WithKind("HTTPRoute")); err != nil {
+	if op.GatewayAPI, err = serves(mgr, schema.GroupVersionKind{Group: gatewayv1.GroupName, Version: "v1", Kind: "HTTPRoute"}); err != nil {
 		return err
 	}
 	c, live, events := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(Recorder)

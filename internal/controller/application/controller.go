@@ -55,7 +55,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.Application) (
 	before := app.DeepCopy()
 	found := r.run(ctx, app, &have, notHeld)
 	if found.released {
-		r.frame.Forget(app)
 		return ctrl.Result{}, nil
 	}
 	report(app, have, found.left)

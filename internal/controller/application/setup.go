@@ -45,7 +45,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("application").
-		For(&v1alpha1.Application{}, builder.WithPredicates(shell.ByUsers())).
+		For(&v1alpha1.Application{}, builder.WithPredicates(r.frame.Forgetting(), shell.ByUsers())).
 		Watches(&v1alpha1.ApplicationVersion{}, handler.EnqueueRequestsFromMapFunc(owner), builder.WithPredicates(factsChanged(versionFacts))).
 		Watches(&v1alpha1.Environment{}, handler.EnqueueRequestsFromMapFunc(owner), builder.WithPredicates(factsChanged(environmentFacts))).
 		WithOptions(opts).

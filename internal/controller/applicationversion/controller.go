@@ -58,7 +58,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, ver *v1alpha1.ApplicationVer
 	}
 	err = r.holdOrRelease(ctx, ver, use)
 	if released(ver) {
-		r.frame.Forget(ver)
 		return ctrl.Result{}, err
 	}
 	before := ver.DeepCopy()

@@ -50,7 +50,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("applicationversion").
-		For(&v1alpha1.ApplicationVersion{}, builder.WithPredicates(shell.ByUsers())).
+		For(&v1alpha1.ApplicationVersion{}, builder.WithPredicates(r.frame.Forgetting(), shell.ByUsers())).
 		Watches(&v1alpha1.ApplicationVersion{}, r.enqueue(indexLabel, func(o client.Object) string {
 			return labelKey(o.(*v1alpha1.ApplicationVersion))
 		}, anotherThan), builder.WithPredicates(shell.ComingAndGoing())).

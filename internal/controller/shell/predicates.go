@@ -19,6 +19,14 @@ func ByUsers() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizers)
 }
 
+// Forgetting drops what the frame remembers of an object when it is gone. It passes everything.
+func (f *Frame) Forgetting() predicate.Predicate {
+	return predicate.Funcs{DeleteFunc: func(e event.DeleteEvent) bool {
+		f.Forget(e.Object)
+		return true
+	}}
+}
+
 // ComingAndGoing passes creations and deletions only.
 func ComingAndGoing() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}

@@ -40,7 +40,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 func register[T client.Object](r *Reconciler, mgr ctrl.Manager, opts controller.Options, k kind[T]) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(k.name).
-		For(k.object, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(k.object, builder.WithPredicates(r.frame.Forgetting(), predicate.GenerationChangedPredicate{})).
 		WithOptions(opts).
 		Complete(reconcile.AsReconciler[T](r.frame.Client, answerer[T]{frame: &r.frame, kind: k}))
 }
