@@ -56,8 +56,13 @@ func begun(want plan.Target, slot snapshot.Slot, exists bool, at time.Time) plan
 	if !exists {
 		n = want.Desired
 	}
+	batch := plan.Batch(with.BatchSize, n)
+	if !exists || with.Policy == v1alpha1.PolicyAllAtOnce {
+		// Nothing is spared, so all start together.
+		batch = max(1, n)
+	}
 	return plan.Rollout{
-		ID: max(slot.RolloutID, want.LastID) + 1, Type: kind, Policy: with.Policy, Batch: plan.Batch(with.BatchSize, n),
+		ID: max(slot.RolloutID, want.LastID) + 1, Type: kind, Policy: with.Policy, Batch: batch,
 		StartedAt: at.UTC().Truncate(time.Second),
 	}
 }
