@@ -1,0 +1,139 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+)
+
+// These stories disturb the operator that all others need, so none of them is parallel.
+
+func TestKillingTheOperatorFailsNoRequest(t *testing.T) {
+	for _, p := range []v1alpha1.DeploymentPolicy{v1alpha1.PolicyRolling, v1alpha1.PolicyRollingWithAdditionalBatch} {
+		t.Run(string(p), func(t *testing.T) {
+			e := start(t, environment("killed-"+strings.ToLower(string(p)), policy(p)))
+			old := e.podUIDs(t)
+			load := hammer(t, e.host(t))
+			killOperator(t) // before it can have seen anything
+			e.deploy(t, "v2")
+			eventually(t, 2*time.Minute, "the first new instance", func() error {
+				for uid := range e.podUIDs(t) {
+					if !old[uid] {
+						return nil
+					}
+				}
+				return fmt.Errorf("only old instances run")
+			})
+			killOperator(t) // in the middle
+			e.waitVersion(t, "v2")
+			settled(t, e, "v2")
+			load.stopUnfailed(t, "v1", "v2")
+		})
+	}
+}
+
+// Once the pod template is written, the rollout needs nobody: it goes on, and ends, without the operator.
+func TestARolloutEndsWithoutTheOperator(t *testing.T) {
+	e := start(t, environment("absent"))
+	t.Cleanup(func() { scaleOperator(t, 1) })
+	load := hammer(t, e.host(t))
+	e.deploy(t, "v2")
+	eventually(t, time.Minute, "the new template", func() error {
+		if image := e.deployment(t).Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(image, ":v2") {
+			return fmt.Errorf("the template has %s", image)
+		}
+		return nil
+	})
+	mustKubectl(t, "scale", "-n", operatorNamespace, "deployment/beanpod", "--replicas=0")
+	killOperator(t)
+	if s := e.deployment(t).Status; s.UpdatedReplicas == 3 && s.Replicas == 3 {
+		t.Fatal("the rollout was over before the operator was gone")
+	}
+	eventually(t, 2*time.Minute, "the rollout", func() error {
+		if s := e.deployment(t).Status; s.UpdatedReplicas != 3 || s.Replicas != 3 || s.AvailableReplicas != 3 {
+			return fmt.Errorf("%d of %d are new, %d available", s.UpdatedReplicas, s.Replicas, s.AvailableReplicas)
+		}
+		return nil
+	})
+	settled(t, e, "v2")
+	scaleOperator(t, 1)
+	e.waitVersion(t, "v2")
+	load.stopUnfailed(t, "v1", "v2")
+}
+
+// Upgrading the operator, with other values or into another mode, must not touch a single instance.
+func TestUpgradingTheOperatorRestartsNoInstance(t *testing.T) {
+	e := start(t, environment("upgraded", instances(2)))
+	t.Cleanup(func() {
+		if err := installOperator(); err != nil {
+			t.Errorf("returning to the usual values: %v", err)
+		}
+	})
+	pods, generation := e.podUIDs(t), e.deployment(t).Generation
+	load := hammer(t, e.host(t))
+	unchanged := func(step string) {
+		t.Helper()
+		e.waitReady(t, time.Minute)
+		time.Sleep(3 * time.Second) // the new operator has looked at everything by then
+		if got := e.podUIDs(t); !maps.Equal(got, pods) {
+			t.Errorf("%s: instances are %v, were %v", step, slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(pods)))
+		}
+		if got := e.deployment(t).Generation; got != generation {
+			t.Errorf("%s: the Deployment is of generation %d, was %d", step, got, generation)
+		}
+	}
+	before := operatorPod(t)
+	if err := installOperator("logLevel=debug"); err != nil {
+		t.Fatal(err)
+	}
+	if operatorPod(t) == before {
+		t.Error("the operator was not restarted, so the upgrade proved nothing")
+	}
+	unchanged("logLevel=debug")
+
+	if err := installOperator("watchNamespaces={"+namespace+"}", "metrics.authentication=false"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := kubectl("get", "clusterrolebindings", "-o", "name", "-l", "app.kubernetes.io/part-of=beanpod"); err != nil || out != "" {
+		t.Errorf("with watchNamespaces the operator still has cluster roles: %s%v", out, err)
+	}
+	unchanged("watchNamespaces")
+	e.deploy(t, "v2")
+	e.waitVersion(t, "v2")
+	settled(t, e, "v2")
+	load.stopUnfailed(t, "v1", "v2")
+	notWatched(t)
+}
+
+// notWatched checks that an operator of some namespaces leaves others alone.
+func notWatched(t *testing.T) {
+	t.Helper()
+	const ns = "unwatched"
+	if err := makeNamespace(ns); err != nil {
+		t.Fatal(err)
+	}
+	e := environment("web", in(ns))
+	if err := k8s.Create(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustKubectl(t, "delete", "namespace", ns, "--timeout=1m") })
+	time.Sleep(3 * time.Second)
+	if !gone(t, &appsv1.Deployment{}, ns, "web") || len(e.Status.Conditions) > 0 {
+		t.Error("an environment outside of watchNamespaces was served")
+	}
+	var list appsv1.DeploymentList
+	if err := k8s.List(t.Context(), &list, client.InNamespace(ns)); err != nil || len(list.Items) > 0 {
+		t.Errorf("%d Deployments outside of watchNamespaces (%v), want none", len(list.Items), err)
+	}
+}
