@@ -48,7 +48,7 @@ vet: ## Run go vet.
 
 .PHONY: lint
 lint: ## Run the linters of hack/lint.
-	$$(hack/tools/build golangci-lint) run --config hack/lint/golangci.yaml ./...
+	$$(hack/tools/build golangci-lint) run --allow-serial-runners --config hack/lint/golangci.yaml ./...
 
 .PHONY: verify
 verify: generate manifests lint ## Regenerate everything, lint, then demand a clean tree.
@@ -78,7 +78,7 @@ test-unit: vet ## Run tests that need nothing but Go.
 .PHONY: test-integration
 test-integration: ## Run tests against a real API server and etcd.
 	$(CLUSTER) build control-plane
-	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" go test -timeout 20m $(ARGS) ./api/... ./internal/... ./test/integration/...
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" go test -timeout 20m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration))
 
 .PHONY: test-e2e
 test-e2e: ## Run tests on a real one-node cluster (root needed).

@@ -198,6 +198,22 @@ func TestSampleImages(t *testing.T) {
 	}
 }
 
+func TestParseRefusesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"sample"}, {"sample", "-o", "x.tar", "more"}, {"sample", "-o", "x.tar", "--nonsense"}} {
+		if _, err := parse(args); !errors.Is(err, errUsage) {
+			t.Errorf("parse(%q) = %v, want %v", args, err, errUsage)
+		}
+	}
+	o, err := parse([]string{"sample", "-o", "x.tar", "--tag", "v1,v2"})
+	if err != nil || o.out != "x.tar" || len(o.tags) != 2 {
+		t.Errorf("parse gave %+v, %v", o, err)
+	}
+	if _, err := specsFor(nil, options{kind: "nonsense"}); !errors.Is(err, errUsage) {
+		t.Errorf("an unknown image gave %v, want %v", err, errUsage)
+	}
+}
+
 func TestBaseLayerHasATemporaryDirectoryForEveryone(t *testing.T) {
 	t.Parallel()
 	files, err := baseLayer()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
@@ -18,51 +19,46 @@ const usage = `usage: images operator|sample|pause -o FILE.tar [options]
   pause                                                  what holds a pod's namespaces
 `
 
+var errUsage = errors.New("wrong arguments")
+
+// options are what the command line says.
+type options struct {
+	kind       string
+	out        string
+	version    string
+	repository string
+	release    bool
+	tags       []string
+}
+
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "images:", err)
-		os.Exit(1)
+	err := run(os.Args[1:])
+	if err == nil {
+		return
 	}
+	if errors.Is(err, errUsage) {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	}
+	fmt.Fprintln(os.Stderr, "images:", err)
+	os.Exit(1)
 }
 
 func run(args []string) error {
-	if len(args) == 0 {
-		return errors.New(usage)
-	}
-	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	out := flags.String("o", "", "archive to write")
-	version := flags.String("version", "dev", "version of the operator, and tag of its image")
-	repository := flags.String("name", "beanpod.dev/beanpod", "operator image without a tag")
-	release := flags.Bool("release", false, "drop local paths from binaries, so that any machine makes the same image")
-	tags := flags.String("tag", "v1", "tags of the sample image")
-	if err := flags.Parse(args[1:]); err != nil {
+	o, err := parse(args)
+	if err != nil {
 		return err
 	}
-	if *out == "" || flags.NArg() > 0 {
-		return errors.New(usage)
-	}
-
-	b, err := newBuilder(*release)
+	b, err := newBuilder(o.release)
 	if err != nil {
 		return err
 	}
 	defer b.close()
-
-	var specs []spec
-	switch args[0] {
-	case "operator":
-		specs, err = operatorSpecs(b, *repository, *version)
-	case "sample":
-		specs, err = sampleSpecs(b, strings.Split(*tags, ","))
-	case "pause":
-		specs, err = pauseSpecs(b)
-	default:
-		return errors.New(usage)
-	}
+	specs, err := specsFor(b, o)
 	if err != nil {
 		return err
 	}
-	digests, err := writeArchive(*out, specs)
+	digests, err := writeArchive(o.out, specs)
 	if err != nil {
 		return err
 	}
@@ -70,4 +66,38 @@ func run(args []string) error {
 		fmt.Printf("%s@%s\n", s.reference, digests[i])
 	}
 	return nil
+}
+
+func parse(args []string) (options, error) {
+	if len(args) == 0 {
+		return options{}, errUsage
+	}
+	o := options{kind: args[0]}
+	flags := flag.NewFlagSet(o.kind, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // usage says it better
+	flags.StringVar(&o.out, "o", "", "archive to write")
+	flags.StringVar(&o.version, "version", "dev", "version of the operator, and tag of its image")
+	flags.StringVar(&o.repository, "name", "beanpod.dev/beanpod", "operator image without a tag")
+	flags.BoolVar(&o.release, "release", false, "drop local paths from binaries, so that any machine makes the same image")
+	tags := flags.String("tag", "v1", "tags of the sample image")
+	if err := flags.Parse(args[1:]); err != nil {
+		return options{}, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if o.out == "" || flags.NArg() > 0 {
+		return options{}, errUsage
+	}
+	o.tags = strings.Split(*tags, ",")
+	return o, nil
+}
+
+func specsFor(b *builder, o options) ([]spec, error) {
+	switch o.kind {
+	case "operator":
+		return operatorSpecs(b, o.repository, o.version)
+	case "sample":
+		return sampleSpecs(b, o.tags)
+	case "pause":
+		return pauseSpecs(b)
+	}
+	return nil, errUsage
 }
