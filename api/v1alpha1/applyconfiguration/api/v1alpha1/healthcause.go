@@ -15,7 +15,8 @@ import (
 // HealthCause is why an environment is not Ok.
 type HealthCauseApplyConfiguration struct {
 	// code is one word that tools may rely on: CrashLoop, ImagePullFailed, Unschedulable, ProbeFailing, BelowMinimum,
-	// WrongVersion, ConfigurationError, OutOfMemory, CreationRefused, Starting, Deploying.
+	// WrongVersion, ConfigurationError, OutOfMemory, CreationRefused, NodeLost, NotStarted, Restarted, InstanceEnded, Starting,
+	// Deploying.
 	Code *string `json:"code,omitempty"`
 	// severity is the status that this cause leads to.
 	Severity *apiv1alpha1.HealthStatus `json:"severity,omitempty"`

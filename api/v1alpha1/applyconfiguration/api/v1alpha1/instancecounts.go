@@ -14,7 +14,7 @@ type InstanceCountsApplyConfiguration struct {
 	Total *int32 `json:"total,omitempty"`
 	// ok instances pass their health check.
 	Ok *int32 `json:"ok,omitempty"`
-	// info instances are starting or stopping as part of something that goes on.
+	// info instances are starting as part of something that goes on.
 	Info *int32 `json:"info,omitempty"`
 	// warning instances restarted not long ago.
 	Warning *int32 `json:"warning,omitempty"`
