@@ -85,7 +85,7 @@ test-e2e: ## Run tests on a real one-node cluster (root needed).
 	$(CLUSTER) build
 	helm=$$(hack/tools/build helm); assets=$$($(CLUSTER) assets); \
 	env -u KUBECONFIG HELM="$$helm" KUBECTL="$$assets/kubectl" KUBEBUILDER_ASSETS="$$assets" PATH="$$assets:$$(dirname "$$helm"):$$PATH" \
-		go test -count=1 -timeout 40m $(ARGS) ./test/e2e/...
+		go test -v -count=1 -timeout 40m $(ARGS) ./test/e2e/...
 
 ##@ Trying it out
 
