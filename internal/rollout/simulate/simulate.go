@@ -47,8 +47,6 @@ type Change struct {
 
 // Result is how a story went.
 type Result struct {
-	// Lines tell it, one for each thing that changed.
-	Lines []string
 	// Violations are broken promises; empty is good.
 	Violations []string
 	// Last is the last step, Took the time until it.
@@ -60,17 +58,8 @@ type Result struct {
 
 // Play plays a scenario until nothing moves any more.
 func Play(s Scenario) Result {
-	p := newPlay(s)
-	for range patience {
-		if p.round() {
-			continue
-		}
-		if !p.advance() {
-			return p.result()
-		}
-	}
-	p.broken("it does not end")
-	return p.result()
+	p := play{Scenario: s}
+	return p.run()
 }
 
 // play is a story under way.
@@ -84,25 +73,39 @@ type play struct {
 	reached    bool
 	last       plan.Step
 	lastID     int64
-	shown      string
-	lines      []string
 	violations []string
+	// narrate is true when lines are wanted: one for each thing that changed.
+	narrate bool
+	shown   string
+	lines   []string
 }
 
-func newPlay(s Scenario) *play {
-	if s.Starts == nil {
-		s.Starts = func(string, int) int { return startSeconds }
+func (p *play) run() Result {
+	p.start()
+	for range patience {
+		if p.round() {
+			continue
+		}
+		if !p.advance() {
+			return p.result()
+		}
 	}
-	if s.Next == nil {
-		s.Next = rollout.Next
+	p.broken("it does not end")
+	return p.result()
+}
+
+func (p *play) start() {
+	if p.Starts == nil {
+		p.Starts = func(string, int) int { return startSeconds }
 	}
-	p := &play{Scenario: s, at: begin, want: s.From}
-	p.promise = PromiseOf(s.Policy, s.Instances)
-	if s.From != "" {
+	if p.Next == nil {
+		p.Next = rollout.Next
+	}
+	p.at, p.want, p.promise = begin, p.From, PromiseOf(p.Policy, p.Instances)
+	if p.From != "" {
 		p.settle()
 	}
 	p.changes()
-	return p
 }
 
 // settle is the state in which the story begins: everything has been running for a day.
@@ -231,7 +234,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func (p *play) result() Result {
-	r := Result{Lines: p.lines, Violations: p.violations, Last: p.last, Took: p.at.Sub(begin), Healthy: map[string]int32{}}
+	r := Result{Violations: p.violations, Last: p.last, Took: p.at.Sub(begin), Healthy: map[string]int32{}}
 	if p.deployment == nil {
 		return r
 	}

@@ -13,6 +13,9 @@ import (
 
 // tell adds a line when the counts or the step differ from the last line.
 func (p *play) tell(step plan.Step) {
+	if !p.narrate {
+		return
+	}
 	text := string(step.State) + ": " + step.Reason
 	if step.Begins {
 		text = fmt.Sprintf("deployment %d (%s) begins: %s", step.Rollout.ID, step.Rollout.Type, step.Reason)
@@ -21,6 +24,9 @@ func (p *play) tell(step plan.Step) {
 }
 
 func (p *play) say(text string) {
+	if !p.narrate {
+		return
+	}
 	line := fmt.Sprintf("%-24s  %s", p.sizes(), text)
 	if line == p.shown {
 		return
@@ -54,14 +60,15 @@ func clock(at time.Time) string {
 
 // Story is a whole transcript: what is played, what is promised, how it went.
 func Story(s Scenario) string {
-	r := Play(s)
+	p := play{Scenario: s, narrate: true}
+	r := p.run()
 	var b strings.Builder
 	w := s.Policy
-	fmt.Fprintf(&b, "%s, %d instances, batch size %s: %d at a time; health gate %d s, time for a batch %d s\n",
-		w.Policy, s.Instances, w.BatchSize.String(), plan.Batch(w.BatchSize, s.Instances), w.GateSeconds, w.TimeoutSeconds)
+	fmt.Fprintf(&b, "%s, instances: %d, batch size: %s, health gate: %d s, time for a batch: %d s\n",
+		w.Policy, s.Instances, w.BatchSize.String(), w.GateSeconds, w.TimeoutSeconds)
 	fmt.Fprintf(&b, "Promise: %s\n\n", PromiseOf(w, s.Instances))
 	fmt.Fprintf(&b, "  time  %-24s  what happens\n", "healthy/existing")
-	for _, line := range r.Lines {
+	for _, line := range p.lines {
 		b.WriteString(line + "\n")
 	}
 	fmt.Fprintf(&b, "\nEnds %s after %s.\n", r.Last.State, strings.TrimSpace(clock(begin.Add(r.Took))))
