@@ -116,20 +116,27 @@ func slot(name string, d *appsv1.Deployment) snapshot.Slot {
 	if d.Spec.Replicas != nil {
 		s.Wanted = *d.Spec.Replicas
 	}
-	// Returning to an older template, the Deployment controller reports the new generation while its condition still speaks of
-	// the previous rollout. The counts tell: as in its own code, a rollout is over when every instance is an updated one.
-	all := s.Total == s.Updated && (s.Updated > 0 || s.Wanted == 0)
 	for _, c := range d.Status.Conditions {
-		switch {
-		case c.Type == appsv1.DeploymentProgressing:
-			s.ProgressAt = c.LastUpdateTime.Time
-			s.Complete = s.Settled && all && c.Reason == "NewReplicaSetAvailable"
-			s.TimedOut = s.Settled && c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded"
-		case c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue:
-			s.Refused = c.Message
+		switch c.Type {
+		case appsv1.DeploymentProgressing:
+			progressing(c, &s)
+		case appsv1.DeploymentReplicaFailure:
+			if c.Status == corev1.ConditionTrue {
+				s.Refused = c.Message
+			}
 		}
 	}
 	return s
+}
+
+// progressing reads how far the Deployment controller is. Returning to an older template, it reports the new generation while
+// its condition still speaks of the rollout before. The counts tell: as in its own code, a rollout is over when every instance
+// is an updated one.
+func progressing(c appsv1.DeploymentCondition, s *snapshot.Slot) {
+	all := s.Total == s.Updated && (s.Updated > 0 || s.Wanted == 0)
+	s.ProgressAt = c.LastUpdateTime.Time
+	s.Complete = s.Settled && all && c.Reason == "NewReplicaSetAvailable"
+	s.TimedOut = s.Settled && c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded"
 }
 
 func instance(p *corev1.Pod) snapshot.Instance {
@@ -154,26 +161,21 @@ const settleTime = 2 * time.Second
 // readiness reads a pod's conditions. A pod that turned unready well after it started was ready before. One that is not ready
 // although its containers are was marked so by the node controller, because its node does not answer.
 func readiness(p *corev1.Pod, out *snapshot.Instance) {
-	var ready, containers corev1.PodCondition
+	conditions := map[corev1.PodConditionType]corev1.PodCondition{}
 	for _, c := range p.Status.Conditions {
-		switch c.Type {
-		case corev1.PodReady:
-			ready = c
-		case corev1.ContainersReady:
-			containers = c
-		case corev1.PodScheduled:
-			if c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
-				out.Unschedulable = c.Message
-			}
-		}
+		conditions[c.Type] = c
 	}
-	switch ready.Status {
+	if c := conditions[corev1.PodScheduled]; c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+		out.Unschedulable = c.Message
+	}
+	switch ready := conditions[corev1.PodReady]; ready.Status {
 	case corev1.ConditionTrue:
 		out.Ready, out.WasReady, out.ReadySince = true, true, ready.LastTransitionTime.Time
 	case corev1.ConditionFalse:
 		start := p.Status.StartTime
 		out.WasReady = start != nil && ready.LastTransitionTime.After(start.Add(settleTime))
-		out.Lost = out.Lost || (containers.Status == corev1.ConditionTrue && len(p.Spec.ReadinessGates) == 0)
+		running := conditions[corev1.ContainersReady].Status == corev1.ConditionTrue
+		out.Lost = out.Lost || (running && len(p.Spec.ReadinessGates) == 0)
 	case corev1.ConditionUnknown:
 		out.Lost = true
 	}
