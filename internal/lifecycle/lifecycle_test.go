@@ -6,6 +6,7 @@ package lifecycle
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -217,11 +218,7 @@ func TestDecideInvariants(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 2000 {
-		in := Input{Policy: policy(random.Int32N(6), random.Int32N(6), random.Int32N(4)), Versions: versions(random.IntN(12)), At: present}
-		for e := range random.IntN(3) {
-			pick := func() string { return fmt.Sprintf("v%d", 1+random.IntN(12)) }
-			in.Environments = append(in.Environments, makeEnvironment(fmt.Sprintf("e%d", e), wants(pick()), deployedOnce(pick(), pick(), pick())))
-		}
+		in := randomInput(random)
 		out := Decide(in)
 		protected := protect(in, oldestFirst(in.Versions))
 		gone := map[string]bool{}
@@ -232,21 +229,33 @@ func TestDecideInvariants(t *testing.T) {
 			gone[v.Name] = true
 		}
 		left := in
-		left.Versions = nil
-		for _, v := range in.Versions {
-			if !gone[v.Name] {
-				left.Versions = append(left.Versions, v)
-			}
-		}
+		left.Versions = slices.DeleteFunc(slices.Clone(in.Versions), func(v v1alpha1.ApplicationVersion) bool { return gone[v.Name] })
 		if again := Decide(left); len(again.Evict) != 0 || !again.NextExpiry.Equal(out.NextExpiry) {
 			t.Fatalf("round %d: a second look evicts %v", round, names(again.Evict))
 		}
-		if limit := in.Policy.MaxCount; limit != nil && len(left.Versions)-1 > int(*limit) {
-			for _, v := range left.Versions {
-				if !protected[v.Name] {
-					t.Fatalf("round %d: %d versions left, %s could go", round, len(left.Versions), v.Name)
-				}
-			}
+		if name := overdue(left, protected); name != "" {
+			t.Fatalf("round %d: %d versions left, %s could go", round, len(left.Versions), name)
 		}
 	}
+}
+
+func randomInput(random *rand.Rand) Input {
+	in := Input{Policy: policy(random.Int32N(6), random.Int32N(6), random.Int32N(4)), Versions: versions(random.IntN(12)), At: present}
+	pick := func() string { return fmt.Sprintf("v%d", 1+random.IntN(12)) }
+	for e := range random.IntN(3) {
+		in.Environments = append(in.Environments, makeEnvironment(fmt.Sprintf("e%d", e), wants(pick()), deployedOnce(pick(), pick(), pick())))
+	}
+	return in
+}
+
+// overdue names a version that breaks a rule and is not protected, or is empty.
+func overdue(in Input, protected map[string]bool) string {
+	tooMany := in.Policy.MaxCount != nil && len(in.Versions)-1 > int(*in.Policy.MaxCount)
+	for _, v := range in.Versions {
+		tooOld := in.Policy.MaxAgeDays != nil && in.At.Sub(v.CreationTimestamp.Time) >= time.Duration(*in.Policy.MaxAgeDays)*day
+		if !protected[v.Name] && (tooMany || tooOld) {
+			return v.Name
+		}
+	}
+	return ""
 }

@@ -113,8 +113,18 @@ func (b *Bench) MakeNamespace(ctx context.Context) (string, error) {
 	return ns.Name, nil
 }
 
-// Clock is a clock that can be set ahead of the API server's.
-type Clock struct{ Ahead time.Duration }
+// Clock is a clock that can be set ahead of the API server's, and stopped.
+type Clock struct {
+	// Ahead is added to the time.
+	Ahead time.Duration
+	// Stopped, when it is not zero, is the time that the clock stands at.
+	Stopped time.Time
+}
 
 // Now returns the time.
-func (c *Clock) Now() time.Time { return time.Now().Add(c.Ahead) }
+func (c *Clock) Now() time.Time {
+	if !c.Stopped.IsZero() {
+		return c.Stopped.Add(c.Ahead)
+	}
+	return time.Now().Add(c.Ahead)
+}

@@ -99,17 +99,19 @@ var _ = Describe("an Application", func() {
 	})
 
 	It("lets counts wait 5 seconds after a write, but not transitions", func(ctx context.Context) {
+		w.clock.Stopped = time.Now()
 		w.create(ctx, testkit.MakeApplication(w.namespace))
 		w.mustPass(ctx)
 		w.create(ctx, testkit.MakeVersion(w.namespace, "v1", "x"))
+		w.clock.Ahead = 2 * time.Second
 		after, writes := w.mustPass(ctx)
 		Expect(writes).To(Equal([]string{metaWrite}))
-		Expect(after).To(And(BeNumerically(">", 3*time.Second), BeNumerically("<=", 5*time.Second)))
+		Expect(after).To(Equal(3 * time.Second))
 		w.change(ctx, lifecycleOf(10, 0))
 		_, writes = w.mustPass(ctx)
 		Expect(writes).To(Equal([]string{statusWrite}))
 		w.create(ctx, testkit.MakeVersion(w.namespace, "v2", "x"))
-		w.clock.Ahead = 6 * time.Second
+		w.clock.Ahead = 7 * time.Second
 		_, writes = w.mustPass(ctx)
 		Expect(writes).To(Equal([]string{statusWrite}))
 		Expect(w.application(ctx).Status.Versions.Total).To(BeEquivalentTo(2))
@@ -155,14 +157,17 @@ var _ = Describe("the version lifecycle", func() {
 		Expect(after).To(BeZero(), "the newest stays for ever")
 		time.Sleep(1100 * time.Millisecond)
 		w.create(ctx, testkit.MakeVersion(w.namespace, "v002", "x"))
+		first := &v1alpha1.ApplicationVersion{}
+		Expect(bench.Live.Get(ctx, w.key("v001"), first)).To(Succeed())
+		w.clock.Stopped = first.CreationTimestamp.Time
 		w.clock.Ahead = 10 * time.Second
 		after, _ = w.mustPass(ctx)
 		Expect(after).To(Equal(time.Hour))
 		w.clock.Ahead = 24*time.Hour - 30*time.Second
 		after, _ = w.mustPass(ctx)
-		Expect(after).To(BeNumerically("~", 28*time.Second, 4*time.Second))
+		Expect(after).To(Equal(30 * time.Second))
 		Expect(w.versions(ctx)).To(Equal([]string{"v001", "v002"}))
-		w.clock.Ahead = 24*time.Hour + 5*time.Second
+		w.clock.Ahead = 24 * time.Hour
 		w.mustPass(ctx)
 		Expect(w.versions(ctx)).To(Equal([]string{"v002"}))
 	})

@@ -46,26 +46,25 @@ var _ = Describe("the running controller", func() {
 			}
 			return v1alpha1.VersionCounts{}
 		}
-		Eventually(counts).WithTimeout(10 * time.Second).Should(Equal(v1alpha1.VersionCounts{Total: 1, InUse: 1, Newest: "v1"}))
+		Eventually(counts).Should(Equal(v1alpha1.VersionCounts{Total: 1, InUse: 1, Newest: "v1"}))
 		status(ctx, w, "v1", &v1alpha1.ApplicationVersion{}, func(v *v1alpha1.ApplicationVersion) {
 			v.Status.Conditions = []metav1.Condition{{Type: ready, Status: "False", Reason: v1alpha1.ReasonFailed, LastTransitionTime: metav1.Now()}}
 		})
 		status(ctx, w, "blue", &v1alpha1.Environment{}, func(e *v1alpha1.Environment) {
 			e.Status.Health = &v1alpha1.Health{Status: v1alpha1.HealthSevere, Color: v1alpha1.ColorRed}
 		})
-		Eventually(counts).WithTimeout(10 * time.Second).Should(Equal(v1alpha1.VersionCounts{Total: 1, InUse: 1, Failed: 1, Newest: "v1"}))
-		Eventually(func() v1alpha1.HealthStatus { return w.application(ctx).Status.Environments[0].Health }).WithTimeout(10 * time.Second).
-			Should(Equal(v1alpha1.HealthSevere))
+		Eventually(counts).Should(Equal(v1alpha1.VersionCounts{Total: 1, InUse: 1, Failed: 1, Newest: "v1"}))
+		Eventually(func() v1alpha1.HealthStatus { return w.application(ctx).Status.Environments[0].Health }).Should(Equal(v1alpha1.HealthSevere))
 	})
 
 	It("sweeps when a version comes, deletes when it is forced, and is silent otherwise", func(ctx context.Context) {
 		writes := w.start()
 		w.create(ctx, testkit.MakeApplication(w.namespace, lifecycleOf(1, 0)), testkit.MakeVersion(w.namespace, "v1", "x"),
 			testkit.MakeVersion(w.namespace, "v2", "x"), testkit.MakeEnvironment(w.namespace, "blue", ""))
-		Eventually(func() int { return len(w.application(ctx).Status.Environments) }).WithTimeout(10 * time.Second).Should(Equal(1))
+		Eventually(func() int { return len(w.application(ctx).Status.Environments) }).Should(Equal(1))
 		w.create(ctx, testkit.MakeVersion(w.namespace, "v3", "x"))
 		Eventually(func() []string { return w.versions(ctx) }).Should(Equal([]string{"v2", "v3"}))
-		Eventually(func() string { return w.application(ctx).Status.Versions.Newest }).WithTimeout(10 * time.Second).Should(Equal("v3"))
+		Eventually(func() string { return w.application(ctx).Status.Versions.Newest }).Should(Equal("v3"))
 
 		time.Sleep(500 * time.Millisecond)
 		writes.Take()

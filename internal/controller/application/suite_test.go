@@ -29,6 +29,7 @@ func TestApplication(t *testing.T) {
 		return addIndexes(context.Background(), mgr.GetFieldIndexer())
 	})
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(20 * time.Second) // two busy cores are enough
 	RunSpecs(t, "Application")
 }
 

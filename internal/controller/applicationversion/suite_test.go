@@ -37,6 +37,7 @@ func TestApplicationVersion(t *testing.T) {
 	images = testkit.StartRegistry()
 	t.Cleanup(images.Close)
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(20 * time.Second) // two busy cores are enough
 	RunSpecs(t, "ApplicationVersion")
 }
 

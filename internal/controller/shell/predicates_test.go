@@ -40,7 +40,9 @@ func TestByUsers(t *testing.T) {
 		{"our status", func(a *v1alpha1.Application) { a.ResourceVersion, a.Status.ObservedGeneration = "2", 1 }, false},
 		{"label", func(a *v1alpha1.Application) { a.Labels = map[string]string{"a": "b"} }, false},
 		{"spec or deletion", func(a *v1alpha1.Application) { a.Generation = 2 }, true},
-		{"annotation", func(a *v1alpha1.Application) { a.Annotations = map[string]string{v1alpha1.AnnotationForceDelete: "true"} }, true},
+		{"annotation", func(a *v1alpha1.Application) {
+			a.Annotations = map[string]string{v1alpha1.AnnotationForceDelete: "true"}
+		}, true},
 		{"finalizer", func(a *v1alpha1.Application) { a.Finalizers = []string{"x"} }, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ package unsupported
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -19,5 +20,6 @@ var bench *testkit.Bench
 func TestUnsupported(t *testing.T) {
 	bench = testkit.StartBench(t, func(ctrl.Manager) error { return nil })
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(20 * time.Second) // two busy cores are enough
 	RunSpecs(t, "Unsupported")
 }
