@@ -214,7 +214,7 @@ const (
 
 // ConditionVersionsWithinLimit says whether the version lifecycle of an Application is kept.
 //
-// Reasons when True: WithinLimit, NoLimit. When False: OverLimit. NotYetSupported until sweeping is built.
+// Reasons when True: WithinLimit, NoLimit. When False: OverLimit.
 const ConditionVersionsWithinLimit = "VersionsWithinLimit"
 
 // Reasons of ConditionVersionsWithinLimit.
