@@ -42,8 +42,8 @@ func TestDeletingLeavesNothing(t *testing.T) {
 	if err := makeNamespace(ns); err != nil {
 		t.Fatal(err)
 	}
-	start(t, environment("scaled", in(ns), scaled))
-	start(t, environment("gateway", in(ns), instances(1), func(e *v1alpha1.Environment) {
+	start(t, environment("left-scaled", in(ns), scaled))
+	start(t, environment("left-gateway", in(ns), instances(1), func(e *v1alpha1.Environment) {
 		e.Spec.Routing = &v1alpha1.Routing{GatewayRef: &v1alpha1.GatewayReference{Name: "traefik", Namespace: "kube-system"}}
 	}))
 	kinds := "deployments,replicasets,pods,services,endpointslices,ingresses,httproutes,horizontalpodautoscalers," +
@@ -52,7 +52,7 @@ func TestDeletingLeavesNothing(t *testing.T) {
 	before := mustKubectl(t, "get", kinds, "-n", ns, "-o", "name")
 	for _, want := range []string{
 		"deployment.apps/", "service/", "endpointslice", "ingress.networking", "httproute.gateway", "horizontalpodautoscaler",
-		"poddisruptionbudget", "serviceaccount/", "networkpolicy", "environment.beanpod.dev/scaled",
+		"poddisruptionbudget", "serviceaccount/", "networkpolicy", "environment.beanpod.dev/left-scaled",
 	} {
 		if !strings.Contains(before, want) {
 			t.Errorf("there is no %s to begin with, so its absence shows nothing:\n%s", want, before)

@@ -94,6 +94,15 @@ func in(ns string) func(*v1alpha1.Environment) {
 	return func(e *v1alpha1.Environment) { e.Namespace = ns }
 }
 
+// create makes an object that the test's environment refers to, and has it deleted at the end of the test.
+func create(t *testing.T, o client.Object) {
+	t.Helper()
+	get(t, func(ctx context.Context) error { return k8s.Create(ctx, o) })
+	t.Cleanup(func() {
+		get(t, func(ctx context.Context) error { return client.IgnoreNotFound(k8s.Delete(ctx, o)) })
+	})
+}
+
 // environmentHandle is a running environment.
 type environmentHandle struct {
 	namespace, name string
@@ -131,10 +140,10 @@ func (h environmentHandle) get(t *testing.T) *v1alpha1.Environment {
 func (h environmentHandle) host(t *testing.T) string {
 	t.Helper()
 	url := h.get(t).Status.URL
-	if want := fmt.Sprintf("http://%s.%s.%s", h.name, h.namespace, baseDomain); url != want {
+	if want := "http://" + h.name + "." + baseDomain; url != want {
 		t.Fatalf("status.url = %q, want %q", url, want)
 	}
-	return h.name + "." + h.namespace + "." + baseDomain
+	return h.name + "." + baseDomain
 }
 
 // patch merges; keys are as in YAML.
@@ -231,7 +240,9 @@ func (h environmentHandle) deployment(t *testing.T) *appsv1.Deployment {
 // gone says whether there is no such object.
 func gone(t *testing.T, o client.Object, ns, name string) bool {
 	t.Helper()
-	err := k8s.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: name}, o)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	err := k8s.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, o)
 	if err != nil && !apierrors.IsNotFound(err) {
 		t.Fatal(err)
 	}

@@ -69,6 +69,12 @@ func testMain(m *testing.M) int {
 		log.Printf("The cluster and the operator are up after %s", since(began))
 		code = m.Run()
 	}
+	if k8s != nil {
+		if err := refusals(began); err != nil {
+			fmt.Printf("FAIL: %v\n", err)
+			code = 1
+		}
+	}
 	if err := tearDown(); err != nil {
 		fmt.Printf("FAIL: taking down: %v\n", err)
 		code = 1

@@ -131,9 +131,9 @@ func scaleOperator(t *testing.T, replicas int) {
 	mustKubectl(t, "scale", "-n", operatorNamespace, "deployment/beanpod", fmt.Sprintf("--replicas=%d", replicas))
 	eventually(t, 2*time.Minute, fmt.Sprintf("%d operators", replicas), func() error {
 		var d appsv1.Deployment
-		if err := k8s.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: "beanpod"}, &d); err != nil {
-			return err
-		}
+		get(t, func(ctx context.Context) error {
+			return k8s.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "beanpod"}, &d)
+		})
 		if int(d.Status.Replicas) != replicas || int(d.Status.AvailableReplicas) != replicas {
 			return fmt.Errorf("%d run, %d are available", d.Status.Replicas, d.Status.AvailableReplicas)
 		}

@@ -54,9 +54,7 @@ func TestRulesSendPathsToProcesses(t *testing.T) {
 		v.Spec.Source.Image.Reference = "localhost/sample-web:v1"
 		v.Spec.Processes = map[string]v1alpha1.ProcessCommand{"web": "/sample-web", "api": "/sample-web"}
 	})
-	if err := k8s.Create(t.Context(), v); err != nil {
-		t.Fatal(err)
-	}
+	create(t, v)
 	// Both listen on PORT, in one network namespace: that both run shows that each got its own.
 	e := start(t, environment("processes", instances(1), func(e *v1alpha1.Environment) {
 		e.Spec.VersionRef.Name = v.Name
@@ -90,9 +88,7 @@ func TestPropertiesReachTheApplication(t *testing.T) {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "greeting"}, StringData: map[string]string{"word": "from a Secret"},
 	}
-	if err := k8s.Create(t.Context(), secret); err != nil {
-		t.Fatal(err)
-	}
+	create(t, secret)
 	plain := "a $(PORT), $HOME and \"quotes\""
 	e := start(t, environment("properties", instances(1), func(e *v1alpha1.Environment) {
 		e.Spec.Processes[0].Port = new(int32(7070))
@@ -124,9 +120,7 @@ func TestPropertiesReachTheApplication(t *testing.T) {
 	later := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "later"}, StringData: map[string]string{"word": "at last"},
 	}
-	if err := k8s.Create(t.Context(), later); err != nil {
-		t.Fatal(err)
-	}
+	create(t, later)
 	e.waitReady(t, time.Minute)
 	eventually(t, 20*time.Second, "the new property", func() error {
 		a, err := ask(newClient(false), host, "/")
