@@ -39,6 +39,9 @@ const (
 // k8s is the cluster's API, as its administrator.
 var k8s client.Client
 
+// operatorInstalled says whether there is something to uninstall.
+var operatorInstalled bool
+
 func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
 }
@@ -68,8 +71,6 @@ func testMain(m *testing.M) int {
 	} else {
 		log.Printf("The cluster and the operator are up after %s", since(began))
 		code = m.Run()
-	}
-	if k8s != nil {
 		if err := refusals(began); err != nil {
 			fmt.Printf("FAIL: %v\n", err)
 			code = 1
@@ -108,6 +109,7 @@ func setUp() error {
 	if err := installOperator(); err != nil {
 		return err
 	}
+	operatorInstalled = true
 	return makeNamespace(namespace)
 }
 
@@ -156,7 +158,7 @@ func tearDown() error {
 		return nil
 	}
 	var problems []error
-	if k8s != nil {
+	if operatorInstalled {
 		problems = append(problems, uninstallOperator())
 	}
 	problems = append(problems, theCluster.down())
