@@ -29,8 +29,16 @@ func Build(s settings.Settings, step plan.Step) ([]object.Object, error) {
 	list.add(web && s.Routing.Type == v1alpha1.RoutingIngress, func() (object.Object, error) { return webserver.Ingress(s) })
 	list.add(web && s.Routing.Type == v1alpha1.RoutingGateway, func() (object.Object, error) { return webserver.HTTPRoute(s) })
 	list.add(s.Scaler == settings.ScalerHPA, func() (object.Object, error) { return scaling.HorizontalPodAutoscaler(s, step.Traffic) })
-	list.add(s.Min > 1, func() (object.Object, error) { return scaling.PodDisruptionBudget(s) })
+	list.add(fewest(s) > 1, func() (object.Object, error) { return scaling.PodDisruptionBudget(s) })
 	return list.objects, list.err
+}
+
+// fewest is the smallest number of instances that is meant to run.
+func fewest(s settings.Settings) int32 {
+	if s.Scaler == settings.ScalerNone {
+		return s.Desired
+	}
+	return s.Min
 }
 
 // builder collects objects and keeps the first error.

@@ -5,6 +5,8 @@ package settings
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -244,9 +246,20 @@ func (s *Settings) tags(tags []v1alpha1.Tag) {
 		case len(validation.IsQualifiedName(t.Key)) == 0:
 			s.TagAnnotations[t.Key] = t.Value
 		default:
-			s.TagAnnotations["tag.beanpod.dev/"+strings.Map(annotationRune, t.Key)] = t.Value
+			s.TagAnnotations["tag.beanpod.dev/"+annotationName(t.Key)] = t.Value
 		}
 	}
+}
+
+// annotationName makes a legal annotation name of any key of a tag. A long one is cut and ends with a hash, so that it stays its own.
+func annotationName(key string) string {
+	name := strings.Map(annotationRune, key)
+	if len(name) <= validation.LabelValueMaxLength {
+		return name
+	}
+	sum := sha256.Sum256([]byte(key))
+	end := hex.EncodeToString(sum[:5])
+	return name[:validation.LabelValueMaxLength-len(end)-1] + "-" + end
 }
 
 // annotationRune keeps what an annotation's name may hold.

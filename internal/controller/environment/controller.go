@@ -5,6 +5,7 @@ package environment
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -112,7 +113,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 	cfg, problems := settings.Resolve(layers)
 	p.cfg, p.err = cfg, firstOf(err, invalid(problems), missingGateway(cfg, r.loader.Operator))
 	if p.err == nil {
-		p.step = rollout.Next(target(env, cfg), now, p.at)
+		p.step = launch(env, stable, rollout.Next(target(env, cfg), now, p.at), p.at)
 		p.waiting, p.err = r.write(ctx, env, p, have)
 	} else if exists {
 		p.step = rollout.Next(running(env, cfg, stable), now, p.at)
@@ -123,6 +124,18 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 		p.again = max(time.Second, next.Sub(p.at))
 	}
 	return p
+}
+
+// launch keeps a first deployment going until every wanted instance is available. A Deployment whose replicas are seeded counts
+// as complete with its first instance, and would be reported twice. After the time of a batch health alone tells what is missing.
+func launch(env *v1alpha1.Environment, slot snapshot.Slot, step plan.Step, at time.Time) plan.Step {
+	timeout := time.Duration(step.Strategy.ProgressDeadlineSeconds) * time.Second
+	if step.State == plan.Idle && env.Status.DeployedVersion == nil && slot.Available < slot.Wanted && at.Before(slot.StartedAt.Add(timeout)) {
+		step.State, step.Updated = plan.InProgress, slot.Available
+		step.Reason = fmt.Sprintf("launching: %d of %d instances are available", slot.Available, slot.Wanted)
+		step.Deadline = slot.StartedAt.Add(timeout)
+	}
+	return step
 }
 
 // write builds and applies the children, unless something holds them back.

@@ -92,8 +92,8 @@ func container(s settings.Settings, p settings.Process) *corev1ac.ContainerApply
 	if s.Version.PullNever {
 		c.WithImagePullPolicy(corev1.PullNever)
 	}
-	if len(p.Command) > 0 {
-		c.WithCommand(p.Command...)
+	for _, word := range p.Command {
+		c.WithCommand(literal(word))
 	}
 	c.WithEnv(environment(s, p)...)
 	c.WithResources(resources(s.Resources))
@@ -154,7 +154,7 @@ func variable(p v1alpha1.EnvironmentProperty) *corev1ac.EnvVarApplyConfiguration
 	return v
 }
 
-// literal keeps the kubelet from expanding $(NAME): values are taken as they are written.
+// literal keeps the kubelet from expanding $(NAME) and $$: values and commands are taken as they are written.
 func literal(value string) string {
 	out := make([]byte, 0, len(value))
 	for i := range len(value) {

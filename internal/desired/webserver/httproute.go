@@ -23,23 +23,31 @@ func HTTPRoute(s settings.Settings) (object.Object, error) {
 		parent.WithSectionName(gatewayv1.SectionName(section))
 	}
 	spec := gatewayv1ac.HTTPRouteSpec().WithParentRefs(parent).WithHostnames(gatewayv1.Hostname(s.Routing.Host))
-	for _, r := range s.Routing.Rules {
-		kind := gatewayv1.PathMatchPathPrefix
-		if r.PathType == "Exact" {
-			kind = gatewayv1.PathMatchExact
-		}
-		spec.WithRules(routeRule(s, r.Path, kind, portOf(s, r.Process)))
-	}
-	spec.WithRules(routeRule(s, "/", gatewayv1.PathMatchPathPrefix, mainPort))
+	spec.WithRules(routeRules(s)...)
 	config := gatewayv1ac.HTTPRoute(s.Name, s.Namespace).
 		WithLabels(object.Labels(s)).WithAnnotations(object.Annotations(s)).WithOwnerReferences(object.Owner(s)).
 		WithSpec(spec)
 	return object.New(naming.Child{Kind: naming.HTTPRoute, Name: s.Name}, config)
 }
 
-func routeRule(s settings.Settings, p string, kind gatewayv1.PathMatchType, port int32) *gatewayv1ac.HTTPRouteRuleApplyConfiguration {
-	return gatewayv1ac.HTTPRouteRule().
-		WithMatches(gatewayv1ac.HTTPRouteMatch().WithPath(gatewayv1ac.HTTPPathMatch().WithType(kind).WithValue(p))).
-		WithBackendRefs(gatewayv1ac.HTTPBackendRef().
-			WithGroup("").WithKind("Service").WithName(gatewayv1.ObjectName(s.Name)).WithPort(port).WithWeight(1))
+// routeRules has one rule for each port: a route may have 16 rules only, but many matches in each. The order of rules does not
+// matter, because a Gateway takes the most specific match of all.
+func routeRules(s settings.Settings) []*gatewayv1ac.HTTPRouteRuleApplyConfiguration {
+	var out []*gatewayv1ac.HTTPRouteRuleApplyConfiguration
+	byPort := map[int32]*gatewayv1ac.HTTPRouteRuleApplyConfiguration{}
+	for _, t := range targets(s) {
+		rule, known := byPort[t.port]
+		if !known {
+			rule = gatewayv1ac.HTTPRouteRule().WithBackendRefs(gatewayv1ac.HTTPBackendRef().
+				WithGroup("").WithKind("Service").WithName(gatewayv1.ObjectName(s.Name)).WithPort(t.port).WithWeight(1))
+			byPort[t.port] = rule
+			out = append(out, rule)
+		}
+		kind := gatewayv1.PathMatchPathPrefix
+		if t.exact {
+			kind = gatewayv1.PathMatchExact
+		}
+		rule.WithMatches(gatewayv1ac.HTTPRouteMatch().WithPath(gatewayv1ac.HTTPPathMatch().WithType(kind).WithValue(t.path)))
+	}
+	return out
 }

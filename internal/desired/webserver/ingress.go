@@ -15,14 +15,13 @@ import (
 // Ingress serves the environment's permanent name. A class and no controller's own annotations.
 func Ingress(s settings.Settings) (object.Object, error) {
 	rule := networkingv1ac.HTTPIngressRuleValue()
-	for _, r := range s.Routing.Rules {
+	for _, t := range targets(s) {
 		kind := networkingv1.PathTypePrefix
-		if r.PathType == "Exact" {
+		if t.exact {
 			kind = networkingv1.PathTypeExact
 		}
-		rule.WithPaths(path(s, r.Path, kind, portOf(s, r.Process)))
+		rule.WithPaths(path(s, t.path, kind, t.port))
 	}
-	rule.WithPaths(path(s, "/", networkingv1.PathTypePrefix, mainPort))
 	spec := networkingv1ac.IngressSpec().WithRules(networkingv1ac.IngressRule().WithHost(s.Routing.Host).WithHTTP(rule))
 	if s.Routing.IngressClassName != "" {
 		spec.WithIngressClassName(s.Routing.IngressClassName)

@@ -6,6 +6,8 @@
 package webserver
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -26,7 +28,7 @@ func Service(s settings.Settings, slot string) (object.Object, error) {
 			continue
 		}
 		if i == 0 {
-			spec.WithPorts(servicePort("http", mainPort, p.Port))
+			spec.WithPorts(servicePort(mainPortName(s), mainPort, p.Port))
 		}
 		spec.WithPorts(servicePort(p.Name, p.Port, p.Port))
 		for _, e := range p.ExtraPorts {
@@ -39,8 +41,40 @@ func Service(s settings.Settings, slot string) (object.Object, error) {
 	return object.New(naming.Child{Kind: naming.Service, Name: s.Name}, config)
 }
 
+// mainPortName is http, unless a process has that name: port names are unique. The other name is too long for a process.
+func mainPortName(s settings.Settings) string {
+	for _, p := range s.Processes {
+		if p.Name == "http" || slices.ContainsFunc(p.ExtraPorts, func(e settings.Port) bool { return e.Name == "http" }) {
+			return "http-main-process"
+		}
+	}
+	return "http"
+}
+
 func servicePort(name string, port, target int32) *corev1ac.ServicePortApplyConfiguration {
 	return corev1ac.ServicePort().WithName(name).WithPort(port).WithTargetPort(intstr.FromInt32(target)).WithProtocol(corev1.ProtocolTCP)
+}
+
+// target is where requests for a path go.
+type target struct {
+	path  string
+	exact bool
+	port  int32
+}
+
+// targets are the routing rules, and the first process for every path that no rule names.
+func targets(s settings.Settings) []target {
+	var out []target
+	rest := true
+	for _, r := range s.Routing.Rules {
+		t := target{path: r.Path, exact: r.PathType == "Exact", port: portOf(s, r.Process)}
+		rest = rest && (t.path != "/" || t.exact)
+		out = append(out, t)
+	}
+	if rest {
+		out = append(out, target{path: "/", port: mainPort})
+	}
+	return out
 }
 
 // portOf is the Service port on which a process answers; the main one for a name that is not there.
