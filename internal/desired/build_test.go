@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	psaapi "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -394,4 +395,42 @@ func TestSeed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestManyRoutingRules proves that all 20 rules that an Environment may have fit into the 16 of an HTTPRoute.
+func TestManyRoutingRules(t *testing.T) {
+	t.Parallel()
+	for _, s := range scenarios(t) {
+		if s.name != "gateway" {
+			continue
+		}
+		s.cfg.Routing.Rules = nil
+		for i := range 20 {
+			process := "api"
+			if i%2 == 1 {
+				process = "web"
+			}
+			s.cfg.Routing.Rules = append(s.cfg.Routing.Rules, v1alpha1.RoutingRule{Path: "/" + strings.Repeat("x", i+1), Process: process})
+		}
+		objects, err := desired.Build(s.cfg, s.step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range objects {
+			if o.Kind != naming.HTTPRoute {
+				continue
+			}
+			route := &gatewayv1.HTTPRoute{}
+			convert(t, o, route)
+			matches := 0
+			for _, rule := range route.Spec.Rules {
+				matches += len(rule.Matches)
+			}
+			if len(route.Spec.Rules) > 16 || matches != 21 {
+				t.Errorf("the route has %d rules with %d matches, want at most 16 with 21", len(route.Spec.Rules), matches)
+			}
+			return
+		}
+	}
+	t.Fatal("there is no HTTPRoute")
 }
