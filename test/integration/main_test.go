@@ -78,6 +78,8 @@ type world struct {
 	client.Client
 	cluster  *testkit.Cluster
 	registry *testkit.Registry
+	// private keeps environments without a host, because many stories use the same names.
+	private bool
 }
 
 func newWorld(t testing.TB) *world {
@@ -233,6 +235,9 @@ func (w *world) web(name string, tweaks ...func(*v1alpha1.Environment)) *v1alpha
 		e.Spec.Tier = v1alpha1.TierWebServer
 		e.Spec.Capacity = &v1alpha1.Capacity{Autoscaling: &v1alpha1.Autoscaling{Engine: v1alpha1.ScalingNone}}
 		e.Spec.Deployment = &v1alpha1.Deployment{Version: &v1alpha1.DeploymentSettings{HealthGate: &v1alpha1.HealthGate{Seconds: &zero}}}
+		if w.private {
+			e.Spec.Routing = &v1alpha1.Routing{Type: v1alpha1.RoutingNone}
+		}
 	}}, tweaks...)...)
 }
 
