@@ -72,12 +72,16 @@ func uninstallOperator() error {
 	if before != after || !strings.Contains(after, "environments.beanpod.dev") {
 		return fmt.Errorf("uninstalling took CRDs away; before:\n%s\nafter:\n%s", before, after)
 	}
-	left, err := kubectl("get", "deployments,services,pods,serviceaccounts", "-n", operatorNamespace, "-o", "name",
-		"-l", "app.kubernetes.io/part-of=beanpod")
-	if err == nil && strings.TrimSpace(left) != "" {
-		err = fmt.Errorf("uninstalling left:\n%s", left)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Second) { // helm does not wait for pods to end
+		left, err := kubectl("get", "deployments,services,pods,serviceaccounts", "-n", operatorNamespace, "-o", "name",
+			"-l", "app.kubernetes.io/part-of=beanpod")
+		if err != nil || strings.TrimSpace(left) == "" {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("uninstalling left:\n%s", left)
+		}
 	}
-	return err
 }
 
 // kubectl is what users type.
@@ -105,12 +109,11 @@ func mustKubectl(t *testing.T, args ...string) string {
 	return out
 }
 
-// killOperator ends the operator's pod without notice and gives its name.
-func killOperator(t *testing.T) string {
+// killOperator ends the operator's pods without notice, those that are on their way out included.
+func killOperator(t *testing.T) {
 	t.Helper()
-	pod := operatorPod(t)
-	mustKubectl(t, "delete", "pod", "-n", operatorNamespace, pod, "--grace-period=0", "--force", "--wait=false")
-	return pod
+	mustKubectl(t, "delete", "pods", "-n", operatorNamespace, "-l", "app.kubernetes.io/component=manager",
+		"--grace-period=0", "--force", "--wait=false")
 }
 
 func operatorPod(t *testing.T) string {
@@ -119,10 +122,13 @@ func operatorPod(t *testing.T) string {
 	get(t, func(ctx context.Context) error {
 		return k8s.List(ctx, &pods, client.InNamespace(operatorNamespace), manager)
 	})
-	if len(pods.Items) == 0 {
-		t.Fatal("the operator has no pod")
+	for _, p := range pods.Items {
+		if p.DeletionTimestamp == nil {
+			return p.Name
+		}
 	}
-	return pods.Items[0].Name
+	t.Fatal("the operator has no pod")
+	return ""
 }
 
 // scaleOperator waits until as many run as are wanted.

@@ -55,31 +55,50 @@ func TestRulesSendPathsToProcesses(t *testing.T) {
 		v.Spec.Processes = map[string]v1alpha1.ProcessCommand{"web": "/sample-web", "api": "/sample-web"}
 	})
 	create(t, v)
-	// Both listen on PORT, in one network namespace: that both run shows that each got its own.
-	e := start(t, environment("processes", instances(1), func(e *v1alpha1.Environment) {
-		e.Spec.VersionRef.Name = v.Name
-		api := process("api", 9090)
-		api.HealthCheck = nil
-		e.Spec.Processes = append(e.Spec.Processes, api)
-		e.Spec.Routing = &v1alpha1.Routing{Rules: []v1alpha1.RoutingRule{
-			{Path: "/api", Process: "api"}, {Path: "/fail", PathType: "Exact", Process: "api"},
-		}}
-	}))
-	host, c := e.host(t), newClient(false)
-	untilServed(t, host)
-	if _, err := ask(c, host, "/api/x"); err != nil {
-		t.Errorf("GET /api/x: %v", err)
+	gateway := &v1alpha1.GatewayReference{Name: "traefik", Namespace: "kube-system"}
+	tests := []struct {
+		name     string
+		routing  v1alpha1.Routing
+		web, api []string // paths, by who answers
+	}{
+		// By itself, Traefik takes an Ingress' prefix /api for /apix too, and / for better than a short exact path.
+		{"ingress", v1alpha1.Routing{}, []string{"/", "/healthz/x", "/x/api"}, []string{"/api", "/api/x", "/healthz"}},
+		{"gateway", v1alpha1.Routing{GatewayRef: gateway}, []string{"/", "/apix", "/healthz/x"}, []string{"/api", "/api/x", "/healthz"}},
 	}
-	if _, err := fetch(c, host, "/fail?on=true"); err != nil { // breaks the process that answers
-		t.Errorf("GET /fail: %v", err)
-	}
-	if _, err := ask(c, host, "/api/x"); err == nil || !strings.Contains(err.Error(), "status 500") {
-		t.Errorf("GET /api/x is %v, want status 500: process api is told to fail", err)
-	}
-	for _, path := range []string{"/", "/apix", "/fail/x"} {
-		if _, err := ask(c, host, path); err != nil {
-			t.Errorf("GET %s: %v, want an answer of process web", path, err)
-		}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			// Both listen on PORT, in one network namespace: that both run shows that each got its own.
+			e := start(t, environment("rules-"+test.name, instances(1), func(e *v1alpha1.Environment) {
+				e.Spec.VersionRef.Name = v.Name
+				api := process("api", 9090)
+				api.HealthCheck = nil
+				e.Spec.Processes = append(e.Spec.Processes, api)
+				e.Spec.Routing = &test.routing
+				e.Spec.Routing.Rules = []v1alpha1.RoutingRule{
+					{Path: "/api", Process: "api"}, {Path: "/fail", Process: "api"}, {Path: "/healthz", PathType: "Exact", Process: "api"},
+				}
+			}))
+			host, c := e.host(t), newClient(false)
+			for _, path := range append(test.web, test.api...) {
+				untilServed(t, host)
+				if _, err := fetch(c, host, path); err != nil {
+					t.Errorf("GET %s: %v", path, err)
+				}
+			}
+			if _, err := fetch(c, host, "/fail?on=true"); err != nil { // breaks the process that answers: api
+				t.Fatalf("GET /fail: %v", err)
+			}
+			for _, path := range test.api {
+				if _, err := fetch(c, host, path); err == nil || !strings.Contains(err.Error(), "status 500") {
+					t.Errorf("GET %s is %v, want status 500: process api is told to fail", path, err)
+				}
+			}
+			for _, path := range test.web {
+				if _, err := fetch(c, host, path); err != nil {
+					t.Errorf("GET %s: %v, want an answer of process web", path, err)
+				}
+			}
+		})
 	}
 }
 
