@@ -168,13 +168,14 @@ func scaled(v intstr.IntOrString, n int32, up bool) int32 {
 	return int32(out)
 }
 
-// slot is what the operator observes of the Deployment.
+// slot is what the operator observes of the Deployment, as internal/observe does.
 func (d *deployment) slot() snapshot.Slot {
 	s := d.record
 	s.Settled = d.observed >= d.generation
 	s.Wanted = d.replicas
 	s.Total, s.Updated, s.Ready, s.Available = d.status.total, d.status.updated, d.status.ready, d.status.available
-	s.Complete = s.Settled && d.reason == reasonAvailable
+	all := s.Total == s.Updated && (s.Updated > 0 || s.Wanted == 0)
+	s.Complete = s.Settled && all && d.reason == reasonAvailable
 	s.TimedOut = s.Settled && d.reason == reasonTimedOut
 	s.ProgressAt = d.progressAt
 	return s

@@ -1,0 +1,67 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package settings
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+)
+
+func TestUnsupported(t *testing.T) {
+	t.Parallel()
+	scaling := func(a v1alpha1.Autoscaling) func(*Layers) {
+		return environment(func(e *v1alpha1.EnvironmentSpec) { e.Capacity = &v1alpha1.Capacity{Autoscaling: &a} })
+	}
+	deploying := func(d v1alpha1.DeploymentSettings) func(*Layers) {
+		return environment(func(e *v1alpha1.EnvironmentSpec) { e.Deployment = &v1alpha1.Deployment{Version: &d} })
+	}
+	for _, tc := range []struct {
+		name  string
+		tweak func(*Layers)
+		want  []string
+	}{
+		{"nothing is set", func(*Layers) {}, nil},
+		{"a saved configuration", environment(func(e *v1alpha1.EnvironmentSpec) { e.ConfigurationRef = &v1alpha1.LocalReference{Name: "x"} }), []string{"spec.configurationRef"}},
+		{"managed updates", environment(func(e *v1alpha1.EnvironmentSpec) { e.ManagedUpdates = &v1alpha1.ManagedUpdates{Enabled: true} }), []string{"spec.managedUpdates"}},
+		{"managed updates that are off", environment(func(e *v1alpha1.EnvironmentSpec) { e.ManagedUpdates = &v1alpha1.ManagedUpdates{} }), nil},
+		{"notifications", environment(func(e *v1alpha1.EnvironmentSpec) { e.Notifications = make([]v1alpha1.Notification, 1) }), []string{"spec.notifications"}},
+		{"databases", environment(func(e *v1alpha1.EnvironmentSpec) { e.Databases = make([]v1alpha1.DatabaseBinding, 1) }), []string{"spec.databases"}},
+		{"links", environment(func(e *v1alpha1.EnvironmentSpec) { e.Links = make([]v1alpha1.Link, 1) }), []string{"spec.links"}},
+		{"health rules", environment(func(e *v1alpha1.EnvironmentSpec) {
+			e.Health = &v1alpha1.HealthSettings{Rules: make([]v1alpha1.HealthRule, 1)}
+		}), []string{"spec.health.rules"}},
+		{"health reporting", environment(func(e *v1alpha1.EnvironmentSpec) { e.Health = &v1alpha1.HealthSettings{Reporting: "Basic"} }), nil},
+		{"KEDA", scaling(v1alpha1.Autoscaling{Engine: v1alpha1.ScalingKEDA}), []string{"spec.capacity.autoscaling.engine: KEDA"}},
+		{"the built-in scaler", scaling(v1alpha1.Autoscaling{Engine: v1alpha1.ScalingBuiltIn}), []string{"spec.capacity.autoscaling.engine: BuiltIn"}},
+		{"the usual scaler", scaling(v1alpha1.Autoscaling{Engine: v1alpha1.ScalingHPA, Triggers: []v1alpha1.ScalingTrigger{{Type: v1alpha1.TriggerCPU}, {Type: v1alpha1.TriggerMemory}}}), nil},
+		{"schedules", scaling(v1alpha1.Autoscaling{Schedules: make([]v1alpha1.ScalingSchedule, 1)}), []string{"spec.capacity.autoscaling.schedules"}},
+		{"other triggers", scaling(v1alpha1.Autoscaling{Triggers: []v1alpha1.ScalingTrigger{{Type: v1alpha1.TriggerRequests}, {Type: v1alpha1.TriggerQueueDepth}}}),
+			[]string{"spec.capacity.autoscaling.triggers: RequestsPerInstance", "spec.capacity.autoscaling.triggers: QueueDepth"}},
+		{"Immutable", deploying(v1alpha1.DeploymentSettings{Policy: v1alpha1.PolicyImmutable}), []string{"spec.deployment.version.policy: Immutable"}},
+		{"Pause, which is what happens", deploying(v1alpha1.DeploymentSettings{Policy: v1alpha1.PolicyRolling, OnFailure: v1alpha1.OnFailurePause}), nil},
+		{"Rollback", deploying(v1alpha1.DeploymentSettings{OnFailure: v1alpha1.OnFailureRollback}), []string{"spec.deployment.version.onFailure: Rollback"}},
+		{"Ignore", deploying(v1alpha1.DeploymentSettings{OnFailure: v1alpha1.OnFailureIgnore}), []string{"spec.deployment.version.onFailure: Ignore"}},
+		{"a lower gate", deploying(v1alpha1.DeploymentSettings{HealthGate: &v1alpha1.HealthGate{MinStatus: v1alpha1.HealthWarning}}), []string{"spec.deployment.version.healthGate.minStatus"}},
+		{"the usual gate", deploying(v1alpha1.DeploymentSettings{HealthGate: &v1alpha1.HealthGate{MinStatus: v1alpha1.HealthOk}}), nil},
+		{"the other arm", environment(func(e *v1alpha1.EnvironmentSpec) {
+			e.Deployment = &v1alpha1.Deployment{Configuration: &v1alpha1.DeploymentSettings{Policy: v1alpha1.PolicyTrafficSplitting}}
+		}), []string{"spec.deployment.configuration.policy: TrafficSplitting"}},
+		{"aborting", func(l *Layers) {
+			l.Environment.Annotations = map[string]string{v1alpha1.AnnotationAbortRequested: "now"}
+		},
+			[]string{"annotation beanpod.dev/abort-requested"}},
+		{"a release command", func(l *Layers) { l.Version.Spec.ReleaseCommand = &v1alpha1.ReleaseCommand{} }, []string{"releaseCommand of the version"}},
+		{"no version", func(l *Layers) { l.Version = nil }, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, resolve(tc.tweak).Unsupported); diff != "" {
+				t.Errorf("unsupported (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
