@@ -291,9 +291,10 @@ func (w *world) drift(name, phase string, note func(string, ...any)) {
 func spoil(o client.Object) func(client.Object) bool {
 	switch c := o.(type) {
 	case *appsv1.Deployment:
-		was := c.Spec.MinReadySeconds
-		c.Spec.MinReadySeconds = 77
-		return func(o client.Object) bool { return o.(*appsv1.Deployment).Spec.MinReadySeconds == was }
+		// A field that does not change what is available meanwhile, which would rightly be told.
+		was, other := *c.Spec.RevisionHistoryLimit, int32(77)
+		c.Spec.RevisionHistoryLimit = &other
+		return func(o client.Object) bool { return *o.(*appsv1.Deployment).Spec.RevisionHistoryLimit == was }
 	case *corev1.Service:
 		c.Spec.Selector["stranger"] = "yes"
 		return func(o client.Object) bool { return o.(*corev1.Service).Spec.Selector["stranger"] == "" }

@@ -87,6 +87,10 @@ func scaleEnvironment(w *world) {
 		w.Expect(w.SubResource("scale").Get(w.ctx, w.environment("blue"), got)).To(Succeed())
 		return got.Status.Replicas
 	}).Should(Equal(int32(3)))
+	// The Deployment is not where the number is decided.
+	scale = &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 1}}
+	w.Expect(w.SubResource("scale").Update(w.ctx, w.deployment("blue"), client.WithSubResourceBody(scale))).To(Succeed())
+	w.Eventually(w.replicas("blue")).Should(Equal(int32(3)))
 }
 
 // capacityTypes switches between one instance and several.
