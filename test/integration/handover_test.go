@@ -34,7 +34,7 @@ func (w *world) replicasOwners(name string) []string {
 	var out []string
 	for _, m := range w.deployment(name).ManagedFields {
 		var fields map[string]map[string]any
-		if m.FieldsV1 == nil || json.Unmarshal(m.FieldsV1.Raw, &fields) != nil {
+		if m.FieldsV1 == nil || json.Unmarshal(m.FieldsV1.GetRawBytes(), &fields) != nil {
 			continue
 		}
 		if _, has := fields["f:spec"]["f:replicas"]; has {

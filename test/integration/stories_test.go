@@ -38,6 +38,7 @@ func TestStories(t *testing.T) {
 		"name too long":           nameTooLong,
 		"same host":               sameHost,
 		"stranger":                stranger,
+		"no gateway":              noGateway,
 		"namespace deleted":       namespaceDeleted,
 		"paused":                  paused,
 		"termination protection":  protection,
@@ -300,6 +301,17 @@ func sameHost(w *world) {
 	second.Expect(second.children(name)).To(BeEmpty())
 	w.Expect(w.Delete(w.ctx, w.environment(name))).To(Succeed())
 	second.ready(name)
+}
+
+func noGateway(w *world) {
+	w.private = false
+	name := strings.ReplaceAll(w.namespace, "story", "gate")
+	was := w.running(name)
+	w.change(name, func(e *v1alpha1.Environment) { e.Spec.Routing = &v1alpha1.Routing{Type: v1alpha1.RoutingGateway} })
+	w.refuses(name, v1alpha1.ConditionApplied, "GatewayAPINotInstalled", "HTTPRoute", "install the Gateway API", "spec.routing.type")
+	w.untouched(was)
+	w.change(name, func(e *v1alpha1.Environment) { e.Spec.Routing.Type = v1alpha1.RoutingIngress })
+	w.ready(name)
 }
 
 func stranger(w *world) {
