@@ -166,7 +166,7 @@ func (w *world) replicas(want int32, owners ...string) {
 	var got []string
 	for _, m := range d.ManagedFields {
 		var fields map[string]map[string]any
-		w.must(json.Unmarshal(m.FieldsV1.Raw, &fields))
+		w.must(json.Unmarshal(m.FieldsV1.GetRawBytes(), &fields))
 		if _, has := fields["f:spec"]["f:replicas"]; has {
 			got = append(got, m.Manager)
 		}
