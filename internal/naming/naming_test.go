@@ -1,0 +1,90 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package naming_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/beanpod-dev/beanpod/internal/naming"
+)
+
+// TestNamesNeverChange pins every name: another one in a later release would orphan the child of the release before.
+func TestNamesNeverChange(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, c := range naming.Candidates("shop") {
+		got = append(got, c.String())
+	}
+	want := []string{
+		"ServiceAccount shop", "NetworkPolicy shop", "Service shop", "Deployment shop-a", "Deployment shop-b",
+		"HorizontalPodAutoscaler shop", "PodDisruptionBudget shop", "Ingress shop", "HTTPRoute shop",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("candidates (-want +got):\n%s", diff)
+	}
+	if got := naming.CertificateSecret("shop"); got != "shop-tls" {
+		t.Errorf("CertificateSecret = %q, want shop-tls", got)
+	}
+	if got := naming.Host("shop", "apps.example.com"); got != "shop.apps.example.com" {
+		t.Errorf("Host = %q", got)
+	}
+	if got := naming.Host("shop", ""); got != "" {
+		t.Errorf("Host without a base domain = %q, want none", got)
+	}
+}
+
+func TestSelectors(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"app.kubernetes.io/managed-by": "beanpod", "beanpod.dev/environment": "blue",
+		"beanpod.dev/environment-uid": "u", "beanpod.dev/application": "shop",
+	}
+	if diff := cmp.Diff(want, naming.Labels("blue", "u", "shop")); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"beanpod.dev/environment-uid": "u"}, naming.EnvironmentSelector("u")); diff != "" {
+		t.Errorf("environment selector (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"beanpod.dev/environment-uid": "u", "beanpod.dev/slot": "a"}, naming.SlotSelector("u", "a")); diff != "" {
+		t.Errorf("slot selector (-want +got):\n%s", diff)
+	}
+}
+
+// environmentName is what the schema accepts.
+var environmentName = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
+
+// FuzzNames proves for every name that the schema accepts that the children's names are legal and distinct.
+func FuzzNames(f *testing.F) {
+	for _, seed := range []string{"a", "shop", "shop-a", "a-b", "a--b", strings.Repeat("a", 40), "s-" + strings.Repeat("0", 38)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if len(name) > 40 || !environmentName.MatchString(name) {
+			t.Skip("not a name of an Environment")
+		}
+		all := naming.Candidates(name)
+		for i, c := range all {
+			if slices.Contains(all[i+1:], c) {
+				t.Errorf("two children are %s", c)
+			}
+			if bad := validation.IsDNS1035Label(c.Name); len(bad) > 0 {
+				t.Errorf("%s is not legal: %v", c, bad)
+			}
+		}
+		for key, value := range naming.Labels(name, "11111111-2222-3333-4444-555555555555", "shop") {
+			if bad := append(validation.IsQualifiedName(key), validation.IsValidLabelValue(value)...); len(bad) > 0 {
+				t.Errorf("label %s=%s is not legal: %v", key, value, bad)
+			}
+		}
+		if bad := validation.IsDNS1123Subdomain(naming.Host(name, "apps.example.com")); len(bad) > 0 {
+			t.Errorf("host is not legal: %v", bad)
+		}
+	})
+}
