@@ -89,6 +89,10 @@ test-e2e: ## Run tests on a real one-node cluster (root needed).
 
 ##@ Trying it out
 
+.PHONY: rollout-preview
+rollout-preview: ## Print the steps of a rollout policy; ARGS says which, and without it how.
+	go run ./hack/rollout-preview $(ARGS)
+
 .PHONY: demo
 demo: ## Install the operator and a sample application, on KUBECONFIG's cluster or a local one.
 	hack/demo
