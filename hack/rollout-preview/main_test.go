@@ -57,7 +57,7 @@ func TestRefuses(t *testing.T) {
 		{"no batch", "-batch 0", "-batch is a count"},
 		{"too large a percentage", "-batch 101%", "-batch is a count"},
 		{"no instance", "-instances 0", "-instances is a number from 1"},
-		{"a negative gate", "-gate -1", "-gate is from 0"},
+		{"a negative gate", "-gate -1", "-gate is a number from 0"},
 		{"an argument", "Rolling", `what is "Rolling"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

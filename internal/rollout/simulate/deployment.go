@@ -104,20 +104,23 @@ func (d *deployment) report(fresh *set, at time.Time) bool {
 		now.available += s.status.available
 	}
 	d.status, d.observed = now, d.generation
-	all := d.replicas
+	complete := counts{total: d.replicas, updated: d.replicas, ready: now.ready, available: d.replicas}
 	switch {
 	case now.total == now.updated && reason == reasonAvailable:
 		// It completed before; the controller does not look at progress until old instances are seen again.
-	case now.updated == all && now.total == all && now.available == all:
+	case now == complete:
 		d.reason, d.progressAt = reasonAvailable, at
-	case now.updated > was.updated, now.total-now.updated < was.total-was.updated, now.ready > was.ready, now.available > was.available:
+	case now.progressed(was):
 		d.reason, d.progressAt = reasonUpdated, at
-	case reason != reasonAvailable && at.After(d.deadline()):
-		if reason != reasonTimedOut {
-			d.reason, d.progressAt = reasonTimedOut, at
-		}
+	case reason != reasonAvailable && reason != reasonTimedOut && at.After(d.deadline()):
+		d.reason, d.progressAt = reasonTimedOut, at
 	}
 	return d.status != was || d.reason != reason || d.observed != observed
+}
+
+// progressed says whether new instances came, old ones went, or any became ready or available.
+func (c counts) progressed(was counts) bool {
+	return c.updated > was.updated || c.total-c.updated < was.total-was.updated || c.ready > was.ready || c.available > was.available
 }
 
 // deadline is when the controller gives up.
