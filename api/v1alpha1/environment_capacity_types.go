@@ -13,7 +13,7 @@ type Capacity struct {
 	// +optional
 	Type CapacityType `json:"type,omitempty"`
 
-	// min is the smallest number of instances. Defaults to 1.
+	// min is the smallest number of instances. Defaults to 1. With 0 none runs, because nothing scales up from zero yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000

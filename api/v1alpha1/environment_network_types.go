@@ -5,11 +5,11 @@ package v1alpha1
 
 // Process is something that runs in each instance, and the port it listens on.
 type Process struct {
-	// name of the process: the Procfile's, or web.
+	// name of the process: the Procfile's, or web. No two hyphens in a row, because it also names a port.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=15
-	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z](-?[a-z0-9])*$`
 	Name string `json:"name"`
 
 	// port that it listens on; also given to it as PORT. At least 1024, because it does not run as root. Unset: 8080 for the

@@ -10,7 +10,7 @@ package v1alpha1
 //
 // Process is something that runs in each instance, and the port it listens on.
 type ProcessApplyConfiguration struct {
-	// name of the process: the Procfile's, or web.
+	// name of the process: the Procfile's, or web. No two hyphens in a row, because it also names a port.
 	Name *string `json:"name,omitempty"`
 	// port that it listens on; also given to it as PORT. At least 1024, because it does not run as root. Unset: 8080 for the
 	// first process of a WebServer, none otherwise.
