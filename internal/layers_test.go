@@ -89,6 +89,7 @@ var rows = []row{
 	{packages: "internal/beanstalk/...", purity: pure, ours: []string{".", "internal/naming", "internal/settings"}, why: whyPure},
 	{packages: "internal/health", purity: pure, ours: inputs, why: whyPure},
 	{packages: "internal/rollout/plan", purity: pure, ours: inputs, why: whyPure},
+	{packages: "internal/rollout/toy", purity: pure, ours: []string{"internal/rollout/plan"}, why: whyPure},
 	{packages: "internal/rollout/simulate", purity: pure, ours: append([]string{"internal/rollout/..."}, inputs...), why: whyPure},
 	{packages: "internal/rollout", purity: pure, ours: append([]string{"."}, inputs...), why: whyPure},
 	{packages: "internal/rollout/...", purity: pure, ours: append([]string{"internal/rollout/plan"}, inputs...), why: whyPolicy},

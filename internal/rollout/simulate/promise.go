@@ -44,10 +44,10 @@ func (p *play) watch() {
 		return
 	}
 	var healthy, total int32
-	for _, s := range p.deployment.sets {
-		c := s.count(p.at, p.gate())
-		healthy += c.available
-		total += c.total
+	for _, s := range p.deployment.Sets {
+		c := s.Count(p.at, p.deployment.Gate())
+		healthy += c.Available
+		total += c.Total
 	}
 	p.reached = p.reached || healthy >= p.promise.Floor
 	if p.reached && healthy < p.promise.Floor {
@@ -62,8 +62,8 @@ func (p *play) watch() {
 func (p *play) judge(step plan.Step) {
 	var healthy int32
 	if p.deployment != nil {
-		if fresh := p.deployment.find(p.want); fresh != nil {
-			healthy = fresh.count(p.at, p.gate()).available
+		if fresh := p.deployment.Find(p.want); fresh != nil {
+			healthy = fresh.Count(p.at, p.deployment.Gate()).Available
 		}
 	}
 	if step.State == plan.Idle && healthy < p.Instances {

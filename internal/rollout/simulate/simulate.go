@@ -9,6 +9,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/internal/rollout"
 	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
+	"github.com/beanpod-dev/beanpod/internal/rollout/toy"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
@@ -112,20 +113,22 @@ func (p *play) start() {
 func (p *play) settle() {
 	long := begin.Add(-24 * time.Hour)
 	d := &deployment{
-		replicas: p.Instances, reason: reasonAvailable, progressAt: long, generation: 1, observed: 1,
+		Deployment: toy.Deployment{
+			Spec: toy.Spec{Revision: p.From, Replicas: p.Instances}, Reason: toy.ReasonAvailable, ProgressAt: long, Generation: 1, Observed: 1,
+		},
 		record: snapshot.Slot{
 			Name: snapshot.SlotA, Revision: p.From, Version: p.From, Configuration: "c", RolloutID: 1, RolloutType: "Version",
 			Policy: string(p.Policy.Policy), Batch: plan.Batch(p.Policy.BatchSize, p.Instances), StartedAt: long,
 		},
 	}
-	old := &set{revision: p.From, version: p.From, want: p.Instances}
+	old := &toy.Set{Revision: p.From, Want: p.Instances}
 	for i := range int(p.Instances) {
-		old.instances = append(old.instances, &instance{number: i, ready: long})
+		old.Instances = append(old.Instances, &toy.Instance{Number: i, Ready: long})
 	}
-	old.made = len(old.instances)
-	old.status = old.count(begin, 0)
-	d.sets = []*set{old}
-	d.status = counts{total: p.Instances, updated: p.Instances, ready: p.Instances, available: p.Instances}
+	old.Made = len(old.Instances)
+	old.Status = old.Count(begin, 0)
+	d.Sets = []*toy.Set{old}
+	d.Status = toy.Counts{Total: p.Instances, Updated: p.Instances, Ready: p.Instances, Available: p.Instances}
 	p.deployment = d
 	p.strategy()
 	p.reached = true
@@ -133,7 +136,7 @@ func (p *play) settle() {
 
 // strategy gives the settled Deployment the strategy that the policy has when idle.
 func (p *play) strategy() {
-	p.deployment.strategy = p.Next(p.target(), p.observe(), p.at).Strategy
+	p.deployment.Spec.Strategy = p.Next(p.target(), p.observe(), p.at).Strategy
 }
 
 // changes takes over what is due.
@@ -149,10 +152,9 @@ func (p *play) changes() {
 func (p *play) round() bool {
 	moved := p.operate()
 	p.watch()
-	moved = p.deployment.sync(p.at) || moved
-	gate := p.gate()
-	for _, s := range p.deployment.sets {
-		moved = s.sync(p.at, gate, p.Starts) || moved
+	moved = p.deployment.Sync(p.at) || moved
+	for _, s := range p.deployment.Sets {
+		moved = s.Sync(p.at, p.deployment.Gate(), p.Starts) || moved
 		p.watch()
 	}
 	return moved
@@ -168,7 +170,7 @@ func (p *play) operate() bool {
 		return false
 	}
 	if p.deployment == nil {
-		p.deployment = &deployment{replicas: p.Instances}
+		p.deployment = &deployment{Deployment: toy.Deployment{Spec: toy.Spec{Replicas: p.Instances}}}
 	}
 	d, want := p.deployment, p.target()
 	record := snapshot.Slot{
@@ -176,11 +178,12 @@ func (p *play) operate() bool {
 		RolloutID: step.Rollout.ID, RolloutType: string(step.Rollout.Type), Policy: string(step.Rollout.Policy),
 		Batch: step.Rollout.Batch, StartedAt: step.Rollout.StartedAt,
 	}
-	if d.record == record && d.strategy == step.Strategy {
+	if d.record == record && d.Spec.Strategy == step.Strategy {
 		return false
 	}
-	d.record, d.strategy = record, step.Strategy
-	d.generation++
+	d.record = record
+	d.Spec.Revision, d.Spec.Strategy = record.Revision, step.Strategy
+	d.Generation++
 	p.lastID = step.Rollout.ID
 	return true
 }
@@ -200,25 +203,18 @@ func (p *play) observe() snapshot.Snapshot {
 	return now
 }
 
-func (p *play) gate() time.Duration {
-	return time.Duration(p.deployment.strategy.MinReadySeconds) * time.Second
-}
-
 // advance moves the clock to the next moment at which something happens; false when there is none.
 func (p *play) advance() bool {
-	next := never
+	next := toy.Never
 	if p.deployment != nil {
-		for _, s := range p.deployment.sets {
-			next = earlier(next, s.next(p.at, p.gate()))
-		}
-		if d := p.deployment; d.reason == reasonCreated || d.reason == reasonUpdated {
-			next = earlier(next, d.deadline().Add(time.Second))
-		}
+		next = p.deployment.Next(p.at)
 	}
 	if len(p.Changes) > 0 {
-		next = earlier(next, begin.Add(p.Changes[0].After))
+		if due := begin.Add(p.Changes[0].After); due.Before(next) {
+			next = due
+		}
 	}
-	if next.Equal(never) {
+	if next.Equal(toy.Never) {
 		return false
 	}
 	p.at = next
@@ -226,21 +222,14 @@ func (p *play) advance() bool {
 	return true
 }
 
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
 func (p *play) result() Result {
 	r := Result{Violations: p.violations, Last: p.last, Took: p.at.Sub(begin), Healthy: map[string]int32{}}
 	if p.deployment == nil {
 		return r
 	}
-	for _, s := range p.deployment.sets {
-		if c := s.count(p.at, p.gate()); c.available > 0 {
-			r.Healthy[s.version] = c.available
+	for _, s := range p.deployment.Sets {
+		if c := s.Count(p.at, p.deployment.Gate()); c.Available > 0 {
+			r.Healthy[s.Revision] = c.Available
 		}
 	}
 	if p.operate() {

@@ -41,9 +41,9 @@ func (p *play) sizes() string {
 		return "nothing runs"
 	}
 	var parts []string
-	for _, s := range p.deployment.sets {
-		if c := s.count(p.at, p.gate()); c.total > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d/%d", s.version, c.available, c.total))
+	for _, s := range p.deployment.Sets {
+		if c := s.Count(p.at, p.deployment.Gate()); c.Total > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d/%d", s.Revision, c.Available, c.Total))
 		}
 	}
 	if len(parts) == 0 {
