@@ -34,21 +34,23 @@ func (a *Autoscaler) Sync(at time.Time, deployments map[string]*Deployment) bool
 	return true
 }
 
-// Decide is the number of replicas that follows on the current one. As in Kubernetes, a Deployment of none is left alone, and one
-// grows by four instances or to its double in 15 seconds, whichever is more. It shrinks at once, as after the time of stabilization.
+// Decide is the number of replicas that follows on the current one. As in Kubernetes, a Deployment of none is left alone, one
+// below the minimum gets it at once, and one grows by four instances or to its double in 15 seconds, whichever is more. It shrinks at once, as after the time of stabilization.
 func (a *Autoscaler) Decide(at time.Time, current int32) int32 {
 	if current == 0 {
 		return 0
 	}
 	wanted := a.wanted(current)
-	if wanted <= current {
+	switch {
+	case wanted <= current:
 		return wanted
-	}
-	if current >= a.Min && at.Before(a.grewAt.Add(scalePeriod)) {
+	case current < a.Min:
+		return a.Min
+	case at.Before(a.grewAt.Add(scalePeriod)):
 		return current
 	}
 	a.grewAt = at
-	return min(wanted, max(a.Min, current+4, 2*current))
+	return min(wanted, max(current+4, 2*current))
 }
 
 // Next is when the autoscaler wants to act again although nothing else changes; Never when it is content.
