@@ -56,7 +56,7 @@ const (
 
 const (
 	whyContract   = "the contract imports nothing of ours"
-	whyPure       = "arrows inside the pure layer follow the data flow: naming, settings <- snapshot <- rollout/plan <- policies <- rollout, desired, health"
+	whyPure       = "arrows inside the pure layer follow the data flow: naming, settings <- snapshot <- rollout/plan <- policies <- rollout, desired, health; desired/pod <- quota"
 	whyPolicy     = "policies share only rollout/plan and never import each other"
 	whyBuilder    = "builders share only desired/object and desired/pod, and import builders only below themselves"
 	whyIO         = "I/O packages import the contract and pure packages, never each other or a controller"
@@ -70,7 +70,7 @@ var (
 	inputs   = []string{"internal/naming", "internal/settings", "internal/snapshot"}
 	purePkgs = []string{
 		"internal/naming", "internal/settings", "internal/snapshot", "internal/rollout/...", "internal/desired/...", "internal/health",
-		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/beanstalk", "internal/workerd/contract",
+		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/quota", "internal/beanstalk", "internal/workerd/contract",
 	}
 	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/store", "internal/telemetry"}
 )
@@ -88,6 +88,7 @@ var rows = []row{
 	{packages: "internal/lifecycle", purity: pure, ours: inputs, why: whyPure},
 	{packages: "internal/beanstalk/...", purity: pure, ours: []string{".", "internal/naming", "internal/settings"}, why: whyPure},
 	{packages: "internal/health", purity: pure, ours: inputs, why: whyPure},
+	{packages: "internal/quota", purity: pure, ours: append([]string{"internal/desired/pod"}, inputs...), why: whyPure},
 	{packages: "internal/rollout/plan", purity: pure, ours: inputs, why: whyPure},
 	{packages: "internal/rollout/toy", purity: pure, ours: []string{"internal/rollout/plan"}, why: whyPure},
 	{packages: "internal/rollout/simulate", purity: pure, ours: append([]string{"internal/rollout/..."}, inputs...), why: whyPure},
