@@ -288,8 +288,9 @@ func restrict(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 		c := corev1ac.SecurityContext().
 			WithAllowPrivilegeEscalation(false).
 			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))
-		if s.Pod.ReadOnlyRootFilesystem != nil {
-			c.WithReadOnlyRootFilesystem(*s.Pod.ReadOnlyRootFilesystem)
+		// A written-out false is left out like an unset one: the two have one revision, so they must give the same pods.
+		if r := s.Pod.ReadOnlyRootFilesystem; r != nil && *r {
+			c.WithReadOnlyRootFilesystem(true)
 		}
 		spec.Containers[i].WithSecurityContext(c)
 	}
