@@ -162,7 +162,8 @@ const (
 
 // ConditionVersionDeployed says whether every instance runs the version that the spec names.
 //
-// Reasons when True: Deployed. When False: Deploying, TimedOut, NotDeployed, RolledBack.
+// Reasons when True: Deployed. When False: Deploying, RollingBack, NotDeployed, RolledBack, RollbackFailed, and for a deployment
+// that stopped where it was TimedOut, InstancesCrashed, HealthBelowMinimum, ReleaseCommandFailed or Aborted.
 const ConditionVersionDeployed = "VersionDeployed"
 
 // Reasons of ConditionVersionDeployed.
@@ -175,6 +176,16 @@ const (
 	ReasonTimedOut = "TimedOut"
 	// ReasonNotDeployed means that the deployment has not begun, because an input is missing or refused.
 	ReasonNotDeployed = "NotDeployed"
+	// ReasonRollingBack means that the deployment failed and what last ran well is coming back.
+	ReasonRollingBack = "RollingBack"
+	// ReasonInstancesCrashed means that instances of the new revision crash again and again.
+	ReasonInstancesCrashed = "InstancesCrashed"
+	// ReasonHealthBelowMinimum means that the new instances are worse than deployment.healthGate.minStatus allows.
+	ReasonHealthBelowMinimum = "HealthBelowMinimum"
+	// ReasonReleaseCommandFailed means that the release command failed; no instance was changed.
+	ReasonReleaseCommandFailed = "ReleaseCommandFailed"
+	// ReasonAborted means that somebody asked for the end of the deployment by annotation.
+	ReasonAborted = "Aborted"
 	// ReasonRolledBack means that the deployment failed and the last good version runs again.
 	ReasonRolledBack = "RolledBack"
 	// ReasonRollbackFailed means that the return to the last good version failed as well.

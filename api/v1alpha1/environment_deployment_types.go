@@ -43,13 +43,21 @@ type DeploymentSettings struct {
 	// +optional
 	TrafficSplitting *TrafficSplitting `json:"trafficSplitting,omitempty"`
 
+	// holdSeconds is how long the old instances stay, without requests, after all requests went to the new ones, so that going
+	// back takes one write. Only with policies Immutable and TrafficSplitting. Defaults to 30.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	HoldSeconds *int32 `json:"holdSeconds,omitempty"`
+
 	// timeoutSeconds is how long one batch may take. Defaults to 600.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=7200
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
-	// onFailure is Rollback (the default: the last good version comes back, the spec is not edited), Pause or Ignore.
+	// onFailure is Rollback (the default: what last ran well comes back, the spec is not edited), Pause (stop and wait for
+	// somebody) or Ignore (go on with the next batch after the time of each, as Beanstalk's IgnoreHealthCheck).
 	// +optional
 	OnFailure FailurePolicy `json:"onFailure,omitempty"`
 }
@@ -135,7 +143,7 @@ const (
 )
 
 // DeploymentState is how far a deployment is.
-// +kubebuilder:validation:Enum=InProgress;Succeeded;Failed;Superseded
+// +kubebuilder:validation:Enum=InProgress;Succeeded;Failed;Aborted;Superseded
 type DeploymentState string
 
 // The deployment states.
@@ -144,8 +152,10 @@ const (
 	DeploymentInProgress DeploymentState = "InProgress"
 	// DeploymentSucceeded means that all instances are new and healthy.
 	DeploymentSucceeded DeploymentState = "Succeeded"
-	// DeploymentFailed means that a batch missed its time.
+	// DeploymentFailed means that it failed; its reason says why, and its message what runs now.
 	DeploymentFailed DeploymentState = "Failed"
+	// DeploymentAborted means that somebody asked for its end by annotation.
+	DeploymentAborted DeploymentState = "Aborted"
 	// DeploymentSuperseded means that a newer change took over before it ended.
 	DeploymentSuperseded DeploymentState = "Superseded"
 )
@@ -166,9 +176,14 @@ type DeploymentStatus struct {
 	// +optional
 	Policy DeploymentPolicy `json:"policy,omitempty"`
 
-	// state is InProgress, Succeeded, Failed or Superseded.
+	// state is InProgress (also while what last ran well comes back), Succeeded, Failed, Aborted or Superseded.
 	// +optional
 	State DeploymentState `json:"state,omitempty"`
+
+	// reason of a failure, one word: TimedOut, InstancesCrashed, HealthBelowMinimum, ReleaseCommandFailed or Aborted.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Reason string `json:"reason,omitempty"`
 
 	// updated is how many instances are new and healthy.
 	// +optional
@@ -181,6 +196,22 @@ type DeploymentStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100000
 	Desired int32 `json:"desired"`
+
+	// peak is the largest number of instances that exist at a time while it runs, old and new ones together.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=200000
+	Peak int32 `json:"peak,omitempty"`
+
+	// trafficPercent is the share of the requests that the new instances get, with policy TrafficSplitting while it evaluates.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	TrafficPercent int32 `json:"trafficPercent,omitempty"`
+
+	// logsRef names the ConfigMap with what a failed deployment left: reasons and last lines of logs.
+	// +optional
+	LogsRef *LocalReference `json:"logsRef,omitempty"`
 
 	// startedAt is when it began.
 	// +optional
@@ -221,7 +252,7 @@ type DeploymentRecord struct {
 	// +optional
 	Policy DeploymentPolicy `json:"policy,omitempty"`
 
-	// result is Succeeded, Failed or Superseded.
+	// result is Succeeded, Failed, Aborted or Superseded.
 	// +optional
 	Result DeploymentState `json:"result,omitempty"`
 
@@ -237,6 +268,16 @@ type DeploymentRecord struct {
 	// finishedAt is when it ended.
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+
+	// durationSeconds is how long it took, in seconds.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
+	DurationSeconds int64 `json:"durationSeconds,omitempty"`
+
+	// logsRef names the ConfigMap with what a failed deployment left: reasons and last lines of logs.
+	// +optional
+	LogsRef *LocalReference `json:"logsRef,omitempty"`
 }
 
 // FailedVersion is a version that failed to deploy here.

@@ -60,6 +60,31 @@ const (
 	AnnotationRolloutType = "beanpod.dev/rollout-type"
 	// AnnotationRolloutStarted is when it began, in RFC 3339.
 	AnnotationRolloutStarted = "beanpod.dev/rollout-started-at"
+	// AnnotationChange is the part of the revision that is not the restart token: what was asked for.
+	AnnotationChange = "beanpod.dev/change"
+	// AnnotationTemplate is the revision under which the pod template of a slot is kept.
+	AnnotationTemplate = "beanpod.dev/template"
+	// AnnotationGoodRevision is the revision that a failed deployment in the same slot returns to.
+	AnnotationGoodRevision = "beanpod.dev/good-revision"
+	// AnnotationFailedChange is the change that failed; it is not tried again until the spec changes.
+	AnnotationFailedChange = "beanpod.dev/failed-change"
+	// AnnotationFailedVersion is the version that failed with it.
+	AnnotationFailedVersion = "beanpod.dev/failed-version"
+	// AnnotationFailedReason says why it failed, in one word.
+	AnnotationFailedReason = "beanpod.dev/failed-reason"
+	// AnnotationFailedMessage says it in a sentence.
+	AnnotationFailedMessage = "beanpod.dev/failed-message"
+	// AnnotationInstances is the full size of a new set of instances, decided when its deployment began.
+	AnnotationInstances = "beanpod.dev/instances"
+	// AnnotationStageStarted is when the present stage of a deployment began, in RFC 3339.
+	AnnotationStageStarted = "beanpod.dev/stage-started-at"
+	// AnnotationIgnored counts the batches whose failure was ignored.
+	AnnotationIgnored = "beanpod.dev/ignored"
+	// AnnotationAbort is the abort token that was there when a deployment began: only another one aborts it.
+	AnnotationAbort = "beanpod.dev/abort"
+	// AnnotationTrafficSince is when a deployment last moved requests from one set of instances to the other, in RFC 3339. It is
+	// on the Service, or on the HTTPRoute, in the same request as the move.
+	AnnotationTrafficSince = "beanpod.dev/traffic-since"
 	// AnnotationRestart repeats the restart token on the pod template.
 	AnnotationRestart = "beanpod.dev/restart"
 	// AnnotationRebuild repeats the rebuild token that a child was made for.

@@ -9,9 +9,9 @@ package rollout
 import (
 	"time"
 
-	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/rollout/inplace"
 	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
+	"github.com/beanpod-dev/beanpod/internal/rollout/twoslot"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
@@ -19,70 +19,126 @@ import (
 // Next is the next step from now to want. A newer target pre-empts whatever is under way, because nothing but the slots
 // themselves is remembered.
 func Next(want plan.Target, now snapshot.Snapshot, at time.Time) plan.Step {
-	slot, exists := now.Slots[snapshot.SlotA]
-	slot.Name = snapshot.SlotA
-	r := continued(slot)
-	if !exists || slot.Revision != want.Revision || slot.Rebuild != want.Rebuild {
-		r = begun(want, slot, exists, at)
-	}
-	with := want.OnVersion
-	if !versionPolicy(r.Type) {
-		with = want.OnConfiguration
-	}
-	if exists && settings.TwoSlots(r.Policy) && slot.Revision != want.Revision {
-		return plan.Step{
-			Slot: slot.Name, Traffic: slot.Name, State: plan.Unsupported, Rollout: continued(slot), Desired: slot.Wanted, Updated: slot.Wanted,
-			Reason: "policy " + string(r.Policy) + " is not supported by this release; choose AllAtOnce, Rolling or RollingWithAdditionalBatch in spec.deployment",
-		}
-	}
-	return inplace.Next(want, slot, r, with)
-}
-
-// continued is the rollout that the slot records.
-func continued(slot snapshot.Slot) plan.Rollout {
-	return plan.Rollout{
-		ID: slot.RolloutID, Type: v1alpha1.DeploymentType(slot.RolloutType), Policy: v1alpha1.DeploymentPolicy(slot.Policy),
-		Batch: max(1, slot.Batch), StartedAt: slot.StartedAt,
-	}
-}
-
-// begun is a new rollout, with the policy that its type asks for.
-func begun(want plan.Target, slot snapshot.Slot, exists bool, at time.Time) plan.Rollout {
-	kind := classify(want, slot, exists)
-	with, n := want.OnVersion, slot.Wanted
-	if !versionPolicy(kind) {
-		with = want.OnConfiguration
-	}
-	if !exists {
-		n = want.Desired
-	}
-	batch := plan.Batch(with.BatchSize, n)
-	if !exists || with.Policy == v1alpha1.PolicyAllAtOnce {
-		// Nothing is spared, so all start together.
-		batch = max(1, n)
-	}
-	return plan.Rollout{
-		ID: max(slot.RolloutID, want.LastID) + 1, Type: kind, Policy: with.Policy, Batch: batch,
-		StartedAt: at.UTC().Truncate(time.Second),
-	}
-}
-
-// classify says why a rollout begins. The version counts first: an update of both brings the new settings with it.
-func classify(want plan.Target, slot snapshot.Slot, exists bool) v1alpha1.DeploymentType {
+	s := look(want, now, at)
 	switch {
-	case exists && slot.Rebuild != want.Rebuild:
-		return v1alpha1.DeploymentRebuild
-	case !exists && want.Rebuild != "" && want.LastID > 0:
-		return v1alpha1.DeploymentRebuild
-	case !exists || slot.Version != want.Version || slot.Digest != want.Digest:
-		return v1alpha1.DeploymentVersion
-	case slot.Configuration != want.Configuration:
-		return v1alpha1.DeploymentConfiguration
-	case slot.Restart != want.Restart:
-		return v1alpha1.DeploymentRestart
+	case s.changed():
+		return s.begin()
+	case s.refused != nil:
+		return s.releaseFailed()
+	case s.blocked:
+		return s.rolledBack()
 	default:
-		return v1alpha1.DeploymentConfiguration
+		return s.goOn()
 	}
 }
 
-func versionPolicy(t v1alpha1.DeploymentType) bool { return t == v1alpha1.DeploymentVersion }
+// goOn continues the rollout that the current slot records.
+func (s scene) goOn() plan.Step {
+	if s.other == nil {
+		return s.inPlace(inplace.Next(s.aim(), s.current, s.recorded, s.with, s.at))
+	}
+	return s.twoSlots(twoslot.Next(s.aim(), twoslot.Sides{Fresh: s.current, Old: *s.other, Traffic: s.now.Traffic}, s.with, s.at))
+}
+
+// aim is the target with the content that this rollout is really about.
+func (s scene) aim() plan.Target {
+	want := s.want
+	want.Content = s.goal
+	return want
+}
+
+// inPlace makes a step of the progress of the slot that is changed in place.
+func (s scene) inPlace(p plan.Progress) plan.Step {
+	slot := plan.Slot{
+		Name: s.current.Name, Content: s.goal, Rollout: p.Rollout, Strategy: p.Strategy, Good: s.current.Good, Failed: s.current.Failed,
+	}
+	step := s.step(p, slot)
+	step.Slots = []plan.Slot{slot}
+	step.Traffic, step.Scaler = s.requests(slot.Name), plan.Scaler{Slot: slot.Name}
+	if s.aborts(p) {
+		p.State, p.Failure = plan.Failed, aborted()
+	}
+	if p.State == plan.Failed {
+		return s.fail(step, *p.Failure)
+	}
+	return step
+}
+
+// step has what both kinds of policies have in common.
+func (s scene) step(p plan.Progress, slot plan.Slot) plan.Step {
+	return plan.Step{
+		Current: slot.Name, Stable: slot.Name, Target: slot.Content, State: p.State, Rollout: p.Rollout,
+		Updated: p.Updated, Desired: p.Desired, Peak: p.Peak, Deadline: p.Deadline, Wake: p.Wake, Reason: p.Reason,
+	}
+}
+
+// requests go to one slot; when they have, what is recorded of it stays.
+func (s scene) requests(slot string) plan.Traffic {
+	t := plan.Traffic{Slot: slot}
+	if s.now.Traffic.Slot == slot {
+		t.ServiceSince = s.now.Traffic.ServiceSince
+	}
+	return t
+}
+
+// twoSlots makes a step of the progress of a new set.
+func (s scene) twoSlots(p plan.Progress) plan.Step {
+	fresh := plan.Slot{Name: s.current.Name, Content: s.goal, Rollout: p.Rollout, Strategy: p.Strategy, Replicas: p.Replicas}
+	old := *s.other
+	if p.Moved {
+		// It is the environment now: it gets the strategy of any other slot, and its size is the scaler's again.
+		fresh.Strategy, fresh.Replicas = s.rest(s.current, p.Rollout), nil
+	}
+	step := s.step(p, fresh)
+	step.Slots = s.pair(fresh, plan.Kept(old, s.rest(old, plan.Recorded(old))))
+	step.Stable, step.Traffic = old.Name, s.requests(old.Name)
+	step.Scaler = plan.Scaler{Slot: old.Name, Hold: p.Desired}
+	switch {
+	case p.Moved:
+		step.Stable, step.Scaler.Slot = fresh.Name, fresh.Name
+		step.Traffic = plan.Traffic{Slot: fresh.Name, ServiceSince: p.MovedSince}
+	case p.Split > 0 && s.want.Weighted:
+		step.Traffic.Other, step.Traffic.Percent, step.Traffic.Exact, step.Traffic.RouteSince = fresh.Name, p.Split, true, p.SplitSince
+	case p.Split > 0:
+		step.Traffic = plan.Traffic{Slot: old.Name, Other: fresh.Name, Percent: p.Split, ServiceSince: p.SplitSince}
+	}
+	if p.Settled {
+		step.Slots, step.Scaler.Hold = []plan.Slot{fresh}, 0
+	}
+	if s.aborts(p) {
+		p.State, p.Failure = plan.Failed, aborted()
+	}
+	if p.State == plan.Failed {
+		return s.fail(step, *p.Failure)
+	}
+	return step
+}
+
+// rest is the strategy of a slot that is not a new set.
+func (s scene) rest(slot snapshot.Slot, r plan.Rollout) plan.Strategy {
+	return inplace.Strategy(r.Policy, r.Batch, slot.Wanted, r.Ignored, s.policy(r.Type))
+}
+
+func (s scene) pair(one, two plan.Slot) []plan.Slot {
+	if one.Name > two.Name {
+		one, two = two, one
+	}
+	return []plan.Slot{one, two}
+}
+
+// other is the name of the other slot.
+func other(name string) string {
+	if name == snapshot.SlotA {
+		return snapshot.SlotB
+	}
+	return snapshot.SlotA
+}
+
+// restarted is content with another restart token.
+func restarted(c snapshot.Content, token string) snapshot.Content {
+	if token == "" || token == c.Restart {
+		return c
+	}
+	c.Revision, c.Restart = settings.Restarted(c.Template, token), token
+	return c
+}

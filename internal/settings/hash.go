@@ -50,8 +50,8 @@ func configurationHash(s Settings, l Layers) string {
 	return short(h)
 }
 
-// revisionHash covers what runs: the version, the configuration, and the restart token.
-func revisionHash(s Settings) string {
+// revisionHash covers what runs: the version, the configuration, and a restart token.
+func revisionHash(s Settings, restart string) string {
 	h := sha256.New()
 	put(h, "projection", projection)
 	put(h, "version", s.Version.Name, s.Version.Image, s.Version.PullNever, s.Version.PullSecret)
@@ -59,7 +59,15 @@ func revisionHash(s Settings) string {
 		put(h, "command", p.Name, strings.Join(p.Command, "\x00"))
 	}
 	put(h, "configuration", s.Configuration)
-	put(h, "restart", s.RestartToken)
+	put(h, "restart", restart)
+	return short(h)
+}
+
+// Restarted is the revision of instances of another revision that were restarted with a token.
+func Restarted(revision, token string) string {
+	h := sha256.New()
+	put(h, "projection", projection)
+	put(h, "restarted", revision, token)
 	return short(h)
 }
 

@@ -31,6 +31,10 @@ const (
 	defaultGate               = 30
 	defaultWorkerGate         = 60
 	defaultBatchTimeout       = 600
+	defaultHold               = 30
+	defaultPercent            = 10
+	defaultEvaluation         = 300
+	defaultRelease            = 600
 	defaultStabilization      = 300
 	defaultCPUTarget          = 70
 	defaultBatch              = "30%"
@@ -71,9 +75,10 @@ func Resolve(l Layers) (Settings, []Problem) {
 		s.Pod = *env.Spec.PodTemplate
 	}
 	problems = append(problems, mounts(s.Pod)...)
-	s.Unsupported = unsupported(env, l.Version)
+	s.Unsupported = unsupported(env)
 	s.Configuration = configurationHash(s, l)
-	s.Revision = revisionHash(s)
+	s.Change = revisionHash(s, "")
+	s.Revision = revisionHash(s, s.RestartToken)
 	return s, problems
 }
 
@@ -85,6 +90,9 @@ func version(v *v1alpha1.ApplicationVersion) Version {
 	out := Version{Name: v.Name, Image: img.Reference, PullNever: img.PullPolicy == v1alpha1.PullNever}
 	if img.PullSecretRef != nil {
 		out.PullSecret = img.PullSecretRef.Name
+	}
+	if r := v.Spec.ReleaseCommand; r != nil {
+		out.Release, out.ReleaseSeconds = r.Command, or(r.TimeoutSeconds, defaultRelease)
 	}
 	if v.Status.Image != nil && v.Status.Image.Digest != "" && !out.PullNever {
 		out.Digest = v.Status.Image.Digest
@@ -181,6 +189,7 @@ func (s *Settings) rollouts(env *v1alpha1.Environment) {
 	base := Rollout{
 		Policy: v1alpha1.PolicyRollingWithAdditionalBatch, BatchSize: intstr.FromString(defaultBatch), GateSeconds: gate,
 		MinStatus: v1alpha1.HealthOk, TimeoutSeconds: defaultBatchTimeout, OnFailure: v1alpha1.OnFailureRollback,
+		HoldSeconds: defaultHold, Percent: defaultPercent, EvaluationSeconds: defaultEvaluation,
 	}
 	s.VersionRollout = rollout(base, d.Version)
 	s.ConfigurationRollout = rollout(s.VersionRollout, d.Configuration)
@@ -202,7 +211,12 @@ func rollout(base Rollout, d *v1alpha1.DeploymentSettings) Rollout {
 			base.MinStatus = d.HealthGate.MinStatus
 		}
 	}
+	if d.TrafficSplitting != nil {
+		base.Percent = or(d.TrafficSplitting.Percent, base.Percent)
+		base.EvaluationSeconds = or(d.TrafficSplitting.EvaluationSeconds, base.EvaluationSeconds)
+	}
 	base.TimeoutSeconds = or(d.TimeoutSeconds, base.TimeoutSeconds)
+	base.HoldSeconds = or(d.HoldSeconds, base.HoldSeconds)
 	if d.OnFailure != "" {
 		base.OnFailure = d.OnFailure
 	}

@@ -87,8 +87,9 @@ type Settings struct {
 	// Inputs records what was checked, for an annotation.
 	Inputs string
 
-	// Configuration hashes the settings that must restart instances; Revision hashes these, the version and the restart token.
-	Configuration, Revision string
+	// Configuration hashes the settings that must restart instances; Change hashes these and the version; Revision hashes these
+	// and the restart token.
+	Configuration, Change, Revision string
 	// Unsupported lists the fields that are set but have no effect in this release.
 	Unsupported []string
 }
@@ -105,6 +106,9 @@ type Version struct {
 	PullNever bool
 	// PullSecret names the Secret with the registry's credentials; empty: none.
 	PullSecret string
+	// Release is the command that runs once before a deployment changes anything; nil: none. ReleaseSeconds is its time.
+	Release        []string
+	ReleaseSeconds int32
 }
 
 // Process is one container of an instance.
@@ -162,7 +166,11 @@ type Rollout struct {
 	GateSeconds    int32
 	MinStatus      v1alpha1.HealthStatus
 	TimeoutSeconds int32
-	OnFailure      v1alpha1.FailurePolicy
+	// HoldSeconds that the old instances stay after the switch, with policies that start a second set.
+	HoldSeconds int32
+	// Percent of the requests for the new instances during EvaluationSeconds, with policy TrafficSplitting.
+	Percent, EvaluationSeconds int32
+	OnFailure                  v1alpha1.FailurePolicy
 }
 
 // Routing is how requests from outside arrive.

@@ -7,7 +7,7 @@ import "github.com/beanpod-dev/beanpod/api/v1alpha1"
 
 // unsupported lists the fields that are set but have no effect in this release. Nothing is ignored in silence: the list
 // becomes the FieldsSupported condition.
-func unsupported(env *v1alpha1.Environment, v *v1alpha1.ApplicationVersion) []string {
+func unsupported(env *v1alpha1.Environment) []string {
 	var out []string
 	add := func(set bool, field string) {
 		if set {
@@ -28,29 +28,6 @@ func unsupported(env *v1alpha1.Environment, v *v1alpha1.ApplicationVersion) []st
 		for _, t := range c.Autoscaling.Triggers {
 			add(t.Type != v1alpha1.TriggerCPU && t.Type != v1alpha1.TriggerMemory, "spec.capacity.autoscaling.triggers: "+string(t.Type))
 		}
-	}
-	if d := spec.Deployment; d != nil {
-		out = append(out, unsupportedRollout("spec.deployment.version", d.Version)...)
-		out = append(out, unsupportedRollout("spec.deployment.configuration", d.Configuration)...)
-	}
-	add(env.Annotations[v1alpha1.AnnotationAbortRequested] != "", "annotation "+v1alpha1.AnnotationAbortRequested)
-	add(v != nil && v.Spec.ReleaseCommand != nil, "releaseCommand of the version")
-	return out
-}
-
-func unsupportedRollout(path string, d *v1alpha1.DeploymentSettings) []string {
-	if d == nil {
-		return nil
-	}
-	var out []string
-	if TwoSlots(d.Policy) {
-		out = append(out, path+".policy: "+string(d.Policy))
-	}
-	if d.OnFailure == v1alpha1.OnFailureRollback || d.OnFailure == v1alpha1.OnFailureIgnore {
-		out = append(out, path+".onFailure: "+string(d.OnFailure))
-	}
-	if d.HealthGate != nil && d.HealthGate.MinStatus != "" && d.HealthGate.MinStatus != v1alpha1.HealthOk {
-		out = append(out, path+".healthGate.minStatus")
 	}
 	return out
 }

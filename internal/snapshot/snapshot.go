@@ -8,6 +8,7 @@ package snapshot
 import (
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -26,26 +27,56 @@ type Snapshot struct {
 	Slots map[string]Slot
 	// Instances are the pods of all slots, ordered by name, those that are going away included.
 	Instances []Instance
+	// Traffic is where requests go.
+	Traffic Traffic
+	// Revisions are the pod templates that are kept, by revision.
+	Revisions map[string]Revision
+	// Releases are the release commands that exist, by deployment.
+	Releases []Release
+}
+
+// Content is what a slot runs.
+type Content struct {
+	// Revision, Configuration, Change and Version; see settings.Settings.
+	Revision, Configuration, Change, Version string
+	// Digest of the image; empty where the node's own image is used.
+	Digest string
+	// Restart is the restart token, Rebuild the rebuild token for which it was made.
+	Restart, Rebuild string
+	// Template is the revision under which the pod template is kept. It differs from Revision only after a restart of what a
+	// rollback brought back.
+	Template string
+}
+
+// Failure is what failed in an environment; the zero value is nothing.
+type Failure struct {
+	// Change and Version that failed, the reason in one word, and a sentence about it.
+	Change, Version, Reason, Message string
 }
 
 // Slot is one Deployment.
 type Slot struct {
 	// Name is "a" or "b".
 	Name string
-	// Revision, Configuration and Version are what was last applied, from the Deployment's annotations.
-	Revision, Configuration, Version string
-	// Digest of the image that was last applied; empty where the node's own image is used.
-	Digest string
-	// Restart is the restart token that was last applied.
-	Restart string
-	// Rebuild is the rebuild token that the Deployment was made for.
-	Rebuild string
+	// Content is what was last applied, from the Deployment's annotations.
+	Content
 	// RolloutID, RolloutType and Policy describe the rollout that last changed the slot; StartedAt is when it began.
 	RolloutID   int64
 	RolloutType string
 	Policy      string
 	Batch       int32
 	StartedAt   time.Time
+	// Instances is the full size of a new set; StageAt is when its present stage began; zero for a slot that is changed in place.
+	Instances int32
+	StageAt   time.Time
+	// Ignored counts the batches whose failure was ignored.
+	Ignored int32
+	// Abort is the abort token that was there when the rollout began.
+	Abort string
+	// Good is the revision that a failed rollout in this slot returns to; empty when there is none.
+	Good string
+	// Failed is what failed here last, if what runs is what came back.
+	Failed Failure
 	// Settled is false until the Deployment controller has seen the last write; the counts below are older then.
 	Settled bool
 	// Deleting is true while the Deployment is going away.
@@ -62,6 +93,51 @@ type Slot struct {
 	ProgressAt time.Time
 	// Refused is the API server's message when pods cannot be created, for example for a full quota; empty otherwise.
 	Refused string
+	// Live is the Deployment's pod template. Nobody may change it.
+	Live *corev1.PodTemplateSpec
+}
+
+// Traffic is where requests go, as the Service and the route say.
+type Traffic struct {
+	// Slot that the Service selects; empty when it selects both, or does not exist.
+	Slot string
+	// Both is true when the Service selects the instances of both slots.
+	Both bool
+	// ServiceSince is when a rollout last changed the Service's selector; zero when none did.
+	ServiceSince time.Time
+	// Weight of the new instances on the route, in percent; RouteSince is when they got it.
+	Weight     int32
+	RouteSince time.Time
+}
+
+// Revision is a pod template that is kept.
+type Revision struct {
+	// Name of the object that keeps it.
+	Name string
+	Content
+	// Number is the rollout that first used it.
+	Number int64
+	// Template is the pod template's apply configuration as JSON.
+	Template []byte
+}
+
+// Release is one release command, run before a deployment changes anything.
+type Release struct {
+	// Name of the Job.
+	Name string
+	// ID of the deployment, and what else is known of it.
+	ID          int64
+	Change      string
+	Version     string
+	RolloutType string
+	Policy      string
+	Abort       string
+	StartedAt   time.Time
+	// Succeeded or Failed; neither while it runs. Message is the Job controller's.
+	Succeeded, Failed bool
+	Message           string
+	// Deleting is true while it is going away.
+	Deleting bool
 }
 
 // Instance is one pod.

@@ -1,15 +1,19 @@
 // Copyright The Beanpod Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inplace rolls out inside one slot by the Deployment's own strategy. Pure; called by internal/rollout.
+// Package inplace decides the steps of the policies that change one slot: AllAtOnce, Rolling and RollingWithAdditionalBatch. Pure;
+// called by internal/rollout.
 //
-// Promises, for n instances and a batch of b (plan.Batch):
+// The batches are the Deployment controller's: a policy becomes a strategy, and the health gate becomes minReadySeconds, whose
+// clock starts again whenever an instance fails. So no step is needed between the batches, and a rollout goes on while the
+// operator is away. With n instances and batches of b, after ceil(b) as in plan.Batch:
 //
-//   - AllAtOnce: capacity may reach zero; never more than n instances.
+//   - AllAtOnce: never more than n instances, maybe none that serves.
 //   - Rolling: never fewer than n-b, never more than n; a single instance is replaced by starting its successor first.
 //   - RollingWithAdditionalBatch: never fewer than n, never more than n+b.
 //
-// A batch that misses its time fails the rollout; instances that still run the old revision keep running.
+// A batch that misses its time fails the rollout; instances that still run the old revision keep running. With onFailure Ignore
+// the next batch goes on instead: one more batch may be unavailable for each that was given up.
 package inplace
 
 import (
@@ -24,48 +28,111 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
 
-// Next is the next step for the slot.
-func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout) plan.Step {
-	step := plan.Step{
-		Slot: slot.Name, Traffic: slot.Name, Rollout: r, Strategy: Strategy(r.Policy, r.Batch, instances(want, slot), with),
-		Updated: fresh(slot, slot.Available), Desired: instances(want, slot),
-	}
-	switch {
-	case slot.Revision != want.Revision || slot.Rebuild != want.Rebuild:
-		step.State, step.Begins, step.Updated = plan.InProgress, true, 0
-		step.Reason = begins(want.Version, step.Desired, r.Batch)
-	case !slot.Settled:
-		step.State, step.Updated, step.Reason = plan.InProgress, 0, "waiting for the cluster to take up the change"
-	case slot.Complete && (current(slot, r) || counted(slot)):
-		step.State, step.Updated, step.Reason = plan.Idle, step.Desired, "all instances are up to date"
-	case slot.TimedOut && current(slot, r):
-		step.State = plan.Failed
-		step.Reason = fmt.Sprintf("%d of %d instances updated and healthy; the next batch was not within %d s", step.Updated, step.Desired, with.TimeoutSeconds)
-	default:
-		step.State, step.Reason = plan.InProgress, progress(slot, step, with)
-		if !slot.ProgressAt.IsZero() && current(slot, r) {
-			step.Deadline = slot.ProgressAt.Add(time.Duration(step.Strategy.ProgressDeadlineSeconds) * time.Second)
-		}
-	}
-	return step
+// lateness is how long after its time a rollout whose instances all run may still fail for its health. Later, for example after
+// a restore without status, nobody knows any more whether it is the rollout's fault.
+const lateness = 2 * time.Minute
+
+// Begin is the first step of a rollout.
+func Begin(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout) plan.Progress {
+	p := base(want, slot, r, with)
+	p.State, p.Updated, p.Reason = plan.InProgress, 0, begins(want.Version, p)
+	return p
 }
 
-func begins(version string, n, batch int32) string {
-	if n == 1 {
+// Next is the next step for a slot whose rollout has begun.
+func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout, at time.Time) plan.Progress {
+	p := base(want, slot, r, with)
+	deadline := began(slot, r).Add(plan.Limit(with))
+	late := (slot.TimedOut && current(slot, r)) || (!current(slot, r) && at.After(deadline))
+	switch {
+	case !slot.Settled:
+		p.State, p.Updated, p.Reason = plan.InProgress, 0, "waiting for the cluster to take up the change"
+	case slot.Complete && (current(slot, r) || counted(slot)):
+		return complete(want, p, r, with, deadline, at)
+	case late && with.OnFailure == v1alpha1.OnFailureIgnore:
+		return ignore(p, slot, with, at)
+	case late:
+		return failed(p, v1alpha1.ReasonTimedOut,
+			fmt.Sprintf("%d of %d instances updated and healthy; the next batch was not within %d s", p.Updated, p.Desired, with.TimeoutSeconds))
+	case want.Judged.Crash != "" && with.OnFailure != v1alpha1.OnFailureIgnore:
+		return failed(p, v1alpha1.ReasonInstancesCrashed, want.Judged.Crash)
+	default:
+		p.State, p.Reason, p.Deadline = plan.InProgress, progress(slot, p, with), deadline
+		p.Wake = deadline.Add(time.Second)
+	}
+	return p
+}
+
+func base(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout) plan.Progress {
+	n := instances(want, slot)
+	p := plan.Progress{
+		Rollout: r, Strategy: Strategy(r.Policy, r.Batch, n, r.Ignored, with), Updated: fresh(slot, slot.Available), Desired: n, Settled: true, Moved: true,
+	}
+	p.Peak = n + int32(p.Strategy.MaxSurge.IntValue())
+	return p
+}
+
+func failed(p plan.Progress, reason, message string) plan.Progress {
+	p.State, p.Reason, p.Failure = plan.Failed, message, &plan.Failure{Reason: reason, Message: message}
+	return p
+}
+
+// complete is a rollout whose instances all run. Health has the last word, within the rollout's time.
+func complete(want plan.Target, p plan.Progress, r plan.Rollout, with settings.Rollout, deadline, at time.Time) plan.Progress {
+	p.State, p.Updated, p.Reason = plan.Idle, p.Desired, "all instances are up to date"
+	judge := with.OnFailure != v1alpha1.OnFailureIgnore && want.GoodID < r.ID && !plan.Passes(want.Judged.Status, with.MinStatus)
+	switch {
+	case !judge || at.After(deadline.Add(lateness)):
+	case at.After(deadline):
+		return failed(p, v1alpha1.ReasonHealthBelowMinimum, fmt.Sprintf("all instances run, but their health is %s; at least %s is required",
+			want.Judged.Status, with.MinStatus))
+	default:
+		p.State, p.Deadline, p.Wake = plan.InProgress, deadline, deadline.Add(time.Second)
+		p.Reason = fmt.Sprintf("all instances run; their health is %s, and at least %s is required", want.Judged.Status, with.MinStatus)
+	}
+	return p
+}
+
+// ignore gives up a batch that missed its time and lets the next one go on.
+func ignore(p plan.Progress, slot snapshot.Slot, with settings.Rollout, at time.Time) plan.Progress {
+	if slot.Total == slot.Updated && slot.Total >= slot.Wanted {
+		p.State, p.Desired = plan.Idle, slot.Wanted
+		p.Reason = fmt.Sprintf("%d of %d instances are healthy; the others are ignored, as onFailure says", p.Updated, p.Desired)
+		return p
+	}
+	p.State = plan.InProgress
+	p.Reason = fmt.Sprintf("a batch was not healthy within %d s and is ignored; the next one goes on: %d of %d instances are healthy",
+		with.TimeoutSeconds, p.Updated, p.Desired)
+	// The Deployment says that it timed out until it sees progress; one batch is given up for each time that passes.
+	if next := p.Rollout.StageAt.Add(plan.Limit(with)); !p.Rollout.StageAt.IsZero() && at.Before(next) {
+		p.Deadline, p.Wake = next, next.Add(time.Second)
+		return p
+	}
+	p.Rollout.Ignored++
+	p.Rollout.StageAt = at.UTC().Truncate(time.Second)
+	p.Strategy = Strategy(p.Rollout.Policy, p.Rollout.Batch, p.Desired, p.Rollout.Ignored, with)
+	return p
+}
+
+func begins(version string, p plan.Progress) string {
+	if p.Desired == 1 {
 		return "deploying " + version + " to 1 instance"
 	}
-	return fmt.Sprintf("deploying %s to %d instances, %d at a time", version, n, batch)
+	return fmt.Sprintf("deploying %s to %d instances, %d at a time", version, p.Desired, p.Rollout.Batch)
 }
 
 // progress tells how far a rollout is, without numbers that tick.
-func progress(slot snapshot.Slot, step plan.Step, with settings.Rollout) string {
-	batches := (step.Desired + step.Rollout.Batch - 1) / step.Rollout.Batch
-	batch := min(batches, step.Updated/step.Rollout.Batch+1)
-	s := fmt.Sprintf("batch %d of %d: %d of %d instances updated", batch, batches, step.Updated, step.Desired)
-	if more := fresh(slot, slot.Ready) - step.Updated; more > 0 && with.GateSeconds > 0 {
-		s += fmt.Sprintf(", %d more must stay healthy for %d s", more, with.GateSeconds)
+func progress(slot snapshot.Slot, p plan.Progress, with settings.Rollout) string {
+	size := p.Rollout.Batch
+	batches := (p.Desired + size - 1) / size
+	batch := min(batches, p.Updated/size+1)
+	done := p.Updated - (batch-1)*size
+	of := min(size, p.Desired-(batch-1)*size)
+	s := fmt.Sprintf("batch %d of %d: %d of %d instances healthy", batch, batches, done, of)
+	if more := fresh(slot, slot.Ready) - p.Updated; more > 0 && with.GateSeconds > 0 {
+		s += fmt.Sprintf(", %d must stay so for %d s", more, with.GateSeconds)
 	}
-	return s
+	return s + fmt.Sprintf("; %d of %d updated in all", p.Updated, p.Desired)
 }
 
 // fresh is how many of the ready, or available, instances have the new revision at least. The Deployment counts both
@@ -80,22 +147,30 @@ func current(slot snapshot.Slot, r plan.Rollout) bool {
 	return slot.ProgressAt.IsZero() || !slot.ProgressAt.Before(r.StartedAt)
 }
 
+// began is when the present batch did.
+func began(slot snapshot.Slot, r plan.Rollout) time.Time {
+	if slot.ProgressAt.After(r.StartedAt) {
+		return slot.ProgressAt
+	}
+	return r.StartedAt
+}
+
 // counted says whether the counts alone prove that a rollout is complete. This matters when the Deployment never saw progress:
 // it looks at none while no old instance exists.
 func counted(slot snapshot.Slot) bool {
 	return slot.Total == slot.Wanted && slot.Updated == slot.Wanted && slot.Available == slot.Wanted
 }
 
-// Strategy translates a policy for n instances and a batch of b.
-func Strategy(policy v1alpha1.DeploymentPolicy, batch, n int32, with settings.Rollout) plan.Strategy {
+// Strategy translates a policy for n instances and batches of b, of which some were given up.
+func Strategy(policy v1alpha1.DeploymentPolicy, batch, n, ignored int32, with settings.Rollout) plan.Strategy {
 	s := plan.Strategy{MinReadySeconds: with.GateSeconds, ProgressDeadlineSeconds: with.GateSeconds + with.TimeoutSeconds}
 	switch {
 	case policy == v1alpha1.PolicyAllAtOnce:
 		s.MaxSurge, s.MaxUnavailable = intstr.FromInt32(0), intstr.FromString("100%")
 	case policy == v1alpha1.PolicyRolling && n > 1:
-		s.MaxSurge, s.MaxUnavailable = intstr.FromInt32(0), intstr.FromInt32(min(batch, n))
+		s.MaxSurge, s.MaxUnavailable = intstr.FromInt32(0), intstr.FromInt32(min(batch*(1+ignored), n))
 	default:
-		s.MaxSurge, s.MaxUnavailable = intstr.FromInt32(batch), intstr.FromInt32(0)
+		s.MaxSurge, s.MaxUnavailable = intstr.FromInt32(batch), intstr.FromInt32(min(batch*ignored, n))
 	}
 	return s
 }

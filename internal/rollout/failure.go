@@ -1,0 +1,111 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/rollout/inplace"
+	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
+	"github.com/beanpod-dev/beanpod/internal/snapshot"
+)
+
+// fail decides what follows from a failure: what ran before comes back, or everything stays as it is.
+func (s scene) fail(step plan.Step, f plan.Failure) plan.Step {
+	step.State, step.Failure, step.Reason = plan.Failed, &f, f.Message
+	if s.policy(step.Rollout.Type).OnFailure != v1alpha1.OnFailureRollback && f.Reason != v1alpha1.ReasonAborted {
+		return step
+	}
+	memory := snapshot.Failure{Change: step.Target.Change, Version: step.Target.Version, Reason: f.Reason, Message: f.Message}
+	r := step.Rollout
+	r.StartedAt, r.StageAt, r.Instances, r.Ignored, r.Abort = whole(s.at), time.Time{}, 0, 0, s.want.Abort
+	switch {
+	case step.Release != nil:
+		return s.returnTo(step, s.stable, s.stable.Content, r, memory)
+	case s.other != nil:
+		return s.returnTo(step, *s.other, s.other.Content, r, memory)
+	default:
+		good, ok := s.now.Revisions[s.current.Good]
+		if !ok || s.current.Good == s.current.Template {
+			step.Reason += "; there is nothing to roll back to"
+			return step
+		}
+		content := good.Content
+		content.Rebuild = s.goal.Rebuild
+		return s.returnTo(step, s.current, content, r, memory)
+	}
+}
+
+// returnTo brings content back in a slot, which remembers what failed. Other slots, and release commands, go.
+func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Content, r plan.Rollout, memory snapshot.Failure) plan.Step {
+	kept := plan.Slot{Name: slot.Name, Content: content, Rollout: r, Strategy: s.rest(slot, r), Good: content.Template, Failed: memory}
+	step.Slots, step.Release = []plan.Slot{kept}, nil
+	step.Current, step.Stable = slot.Name, slot.Name
+	step.Traffic, step.Scaler = s.requests(slot.Name), plan.Scaler{Slot: slot.Name}
+	step.Rollout = r
+	step.State, step.Updated, step.Deadline, step.Wake = plan.RollingBack, 0, time.Time{}, time.Time{}
+	step.Reason = fmt.Sprintf("%s failed: %s; going back to %s", memory.Version, memory.Message, content.Version)
+	return step
+}
+
+// rolledBack follows the return to what ran before, and then keeps it.
+func (s scene) rolledBack() plan.Step {
+	only := s
+	only.other = nil
+	want := s.aim()
+	want.Abort, want.Judged, want.GoodID = "", plan.Judgement{}, s.recorded.ID
+	only.want = want
+	// A rollback that cannot go on stops, whatever the policy says of failures.
+	with := s.with
+	with.OnFailure = v1alpha1.OnFailurePause
+	p := inplace.Next(want, s.current, s.recorded, with, s.at)
+	slot := plan.Kept(s.current, p.Strategy)
+	step := s.step(p, slot)
+	step.Slots = []plan.Slot{slot}
+	step.Traffic, step.Scaler = s.requests(slot.Name), plan.Scaler{Slot: slot.Name}
+	failed := s.current.Failed
+	step.Failure = &plan.Failure{Reason: failed.Reason, Message: failed.Message}
+	what := fmt.Sprintf("%s failed: %s", failed.Version, failed.Message)
+	switch p.State {
+	case plan.Idle:
+		step.State, step.Reason = plan.RolledBack, fmt.Sprintf("%s; %s runs again", what, s.current.Version)
+	case plan.Failed:
+		step.State, step.Reason = plan.RollbackFailed, fmt.Sprintf("%s, and %s did not come back: %s", what, s.current.Version, p.Reason)
+	default:
+		step.State, step.Reason = plan.RollingBack, fmt.Sprintf("%s; going back to %s: %s", what, s.current.Version, p.Reason)
+	}
+	return step
+}
+
+// releaseFailed keeps everything as it is after the release command failed.
+func (s scene) releaseFailed() plan.Step {
+	step := s.unchanged()
+	message := "the release command failed"
+	if s.refused.Message != "" {
+		message += ": " + s.refused.Message
+	}
+	step.Rollout = plan.Rollout{
+		ID: s.refused.ID, Type: v1alpha1.DeploymentType(s.refused.RolloutType), Policy: v1alpha1.DeploymentPolicy(s.refused.Policy),
+		Batch: 1, StartedAt: s.refused.StartedAt, Abort: s.refused.Abort,
+	}
+	step.State, step.Failure, step.Updated = plan.Failed, &plan.Failure{Reason: v1alpha1.ReasonReleaseCommandFailed, Message: message}, 0
+	step.Target, step.Release = s.want.Content, &step.Rollout
+	step.Reason = message + "; nothing was changed"
+	step.Wake, step.Deadline = time.Time{}, time.Time{}
+	return step
+}
+
+// aborts says whether somebody asked for the end of this rollout, in time.
+func (s scene) aborts(p plan.Progress) bool {
+	return s.want.Abort != "" && s.want.Abort != s.recorded.Abort && p.State != plan.Idle
+}
+
+func aborted() *plan.Failure {
+	return &plan.Failure{Reason: v1alpha1.ReasonAborted, Message: "it was aborted by annotation " + v1alpha1.AnnotationAbortRequested}
+}
+
+// whole is a moment as it is recorded.
+func whole(at time.Time) time.Time { return at.UTC().Truncate(time.Second) }

@@ -1,0 +1,161 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"time"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
+	"github.com/beanpod-dev/beanpod/internal/settings"
+	"github.com/beanpod-dev/beanpod/internal/snapshot"
+)
+
+// scene is a snapshot with the roles of everything in it.
+type scene struct {
+	want plan.Target
+	now  snapshot.Snapshot
+	at   time.Time
+
+	// stable is the slot that requests rely on, current the one with the newest rollout, other the one that is not current; nil
+	// when there is only one. exists is false when there is none.
+	stable, current snapshot.Slot
+	other           *snapshot.Slot
+	exists          bool
+	// recorded is the rollout of the current slot, with its policy.
+	recorded plan.Rollout
+	with     settings.Rollout
+	// goal is what should run: what is wanted, unless that failed here before (blocked); then it is what came back. refused is the
+	// release command that failed.
+	goal    snapshot.Content
+	blocked bool
+	refused *snapshot.Release
+	// pending is the newest release command that is newer than the current slot; nil when there is none.
+	pending *snapshot.Release
+}
+
+func look(want plan.Target, now snapshot.Snapshot, at time.Time) scene {
+	s := scene{want: want, now: now, at: at, goal: want.Content}
+	s.roles()
+	s.recorded = plan.Recorded(s.current)
+	s.with = s.policy(s.recorded.Type)
+	for i, r := range now.Releases {
+		if r.ID > s.current.RolloutID && (s.pending == nil || r.ID > s.pending.ID) {
+			s.pending = &now.Releases[i]
+		}
+	}
+	if s.pending != nil && s.pending.Failed && s.pending.Change == want.Change {
+		s.refused = s.pending
+	}
+	s.blocked = s.exists && (s.refused != nil || (s.current.Failed.Change != "" && s.current.Failed.Change == want.Change))
+	if s.blocked {
+		s.goal = restarted(s.current.Content, want.Restart)
+		s.goal.Rebuild = want.Rebuild
+	}
+	return s
+}
+
+// roles finds out which slot is which.
+func (s *scene) roles() {
+	a, hasA := s.now.Slots[snapshot.SlotA]
+	b, hasB := s.now.Slots[snapshot.SlotB]
+	if hasA && hasB && a.Deleting != b.Deleting {
+		hasA, hasB = !a.Deleting, !b.Deleting
+	}
+	a.Name, b.Name = snapshot.SlotA, snapshot.SlotB
+	switch {
+	case hasA && hasB:
+		s.exists = true
+		s.current, s.stable = a, b
+		if newer(b, a, s.now.Traffic) {
+			s.current, s.stable = b, a
+		}
+		left := s.stable
+		s.other = &left
+		if s.current.Failed.Change != "" || s.now.Traffic.Slot == s.current.Name {
+			s.stable = s.current
+		}
+	case hasB:
+		s.exists, s.current, s.stable = true, b, b
+	default:
+		s.exists, s.current, s.stable = hasA, a, a
+	}
+}
+
+// newer says whether the rollout of slot b is the newer one. Both have the same number only after a failed new set, until that
+// is gone: the slot that remembers the failure counts.
+func newer(b, a snapshot.Slot, t snapshot.Traffic) bool {
+	if a.RolloutID != b.RolloutID {
+		return b.RolloutID > a.RolloutID
+	}
+	if (a.Failed.Change != "") != (b.Failed.Change != "") {
+		return b.Failed.Change != ""
+	}
+	return t.Slot == b.Name
+}
+
+// changed says whether a new rollout begins.
+func (s scene) changed() bool {
+	switch {
+	case !s.exists:
+		return s.refused == nil
+	case s.goal.Revision != s.current.Revision || s.goal.Rebuild != s.current.Rebuild:
+		return true
+	case s.current.Failed.Change != "" && !s.blocked:
+		return true
+	default:
+		// The user went back while a release command ran, or after it failed.
+		return s.pending != nil && s.refused == nil
+	}
+}
+
+// policy is the one for a type of rollout.
+func (s scene) policy(t v1alpha1.DeploymentType) settings.Rollout {
+	if t == v1alpha1.DeploymentVersion {
+		return s.want.OnVersion
+	}
+	return s.want.OnConfiguration
+}
+
+// classify says why a rollout begins. The version counts first: an update of both brings the new settings with it.
+func (s scene) classify() v1alpha1.DeploymentType {
+	c, want := s.current, s.goal
+	switch {
+	case s.exists && c.Rebuild != want.Rebuild:
+		return v1alpha1.DeploymentRebuild
+	case !s.exists && want.Rebuild != "" && s.want.LastID > 0:
+		return v1alpha1.DeploymentRebuild
+	case !s.exists || c.Version != want.Version || c.Digest != want.Digest:
+		return v1alpha1.DeploymentVersion
+	case !s.blocked && c.Failed.Version != "" && c.Failed.Version != want.Version:
+		return v1alpha1.DeploymentVersion
+	case c.Configuration != want.Configuration:
+		return v1alpha1.DeploymentConfiguration
+	case c.Restart != want.Restart:
+		return v1alpha1.DeploymentRestart
+	default:
+		return v1alpha1.DeploymentConfiguration
+	}
+}
+
+// newest is the highest rollout number that is known.
+func (s scene) newest() int64 {
+	id := s.want.LastID
+	for _, slot := range s.now.Slots {
+		id = max(id, slot.RolloutID)
+	}
+	for _, r := range s.now.Releases {
+		id = max(id, r.ID)
+	}
+	return id
+}
+
+// good is the revision that a failure in the stable slot returns to: what it runs, if that was deployed with success.
+func (s scene) good() string {
+	slot := s.stable
+	if slot.Failed.Change == "" && slot.RolloutID > 0 && (slot.RolloutID == s.want.GoodID || (slot.Settled && slot.Complete)) {
+		return slot.Template
+	}
+	return slot.Good
+}
