@@ -64,7 +64,7 @@ func (a *Applier) Apply(ctx context.Context, env *v1alpha1.Environment, want []o
 func (a *Applier) Pending(env *v1alpha1.Environment, want []object.Object, have snapshot.Children) []string {
 	var out []string
 	for _, w := range want {
-		if live, exists := have[w.Child]; !exists || !a.verified.unchanged(env, w, live) {
+		if live, exists := have[w.Child]; !exists || !a.right(env, w, live) {
 			out = append(out, w.Child.String())
 		}
 	}
@@ -104,7 +104,7 @@ func (a *Applier) makeWay(ctx context.Context, want []object.Object, have snapsh
 	var errs []error
 	for _, w := range want {
 		live, exists := have[w.Child]
-		if !exists {
+		if !exists || w.Once || w.Keep {
 			continue
 		}
 		if live.GetDeletionTimestamp() != nil {
@@ -135,13 +135,18 @@ func (a *Applier) write(ctx context.Context, env *v1alpha1.Environment, want []o
 	var group sync.WaitGroup
 	for i, w := range want {
 		live, exists := have[w.Child]
-		if exists && a.verified.unchanged(env, w, live) {
+		if w.Keep || (exists && a.right(env, w, live)) {
 			continue
 		}
 		group.Go(func() { errs[i] = a.one(ctx, w, live, exists) })
 	}
 	group.Wait()
 	return errors.Join(errs...)
+}
+
+// right says whether an existing child needs no write.
+func (a *Applier) right(env *v1alpha1.Environment, w object.Object, live snapshot.Object) bool {
+	return w.Keep || w.Once || a.verified.unchanged(env, w, live)
 }
 
 func (a *Applier) one(ctx context.Context, w object.Object, live snapshot.Object, exists bool) error {
@@ -197,7 +202,12 @@ func (a *Applier) delete(ctx context.Context, child naming.Child, live snapshot.
 		return fmt.Errorf("deleting %s: not an API object", child)
 	}
 	uid := live.GetUID()
-	err := a.Client.Delete(ctx, obj, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	how := metav1.DeletePropagationBackground
+	if child.Kind == naming.Job {
+		// The Job stays until its pod is gone, so that no two release commands run at a time.
+		how = metav1.DeletePropagationForeground
+	}
+	err := a.Client.Delete(ctx, obj, client.Preconditions{UID: &uid}, client.PropagationPolicy(how))
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s: %w", child, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
@@ -64,7 +66,9 @@ func ManagerOptions(o Options, base ctrl.Options) (ctrl.Options, error) {
 	}
 	base.Cache.DefaultTransform = trim
 	base.Cache.ByObject = map[client.Object]cache.ByObject{
-		&corev1.Pod{}: {Label: labels.NewSelector().Add(*ours)},
+		&corev1.Pod{}:                {Label: labels.NewSelector().Add(*ours)},
+		&appsv1.ControllerRevision{}: {Label: labels.NewSelector().Add(*ours)},
+		&batchv1.Job{}:               {Label: labels.NewSelector().Add(*ours)},
 	}
 	if len(o.Namespaces) > 0 {
 		base.Cache.DefaultNamespaces = map[string]cache.Config{}

@@ -6,6 +6,7 @@ package controller
 import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -44,6 +45,10 @@ func trimStranger(obj any, m metav1.Object) {
 		o.Spec, o.Status = autoscalingv2.HorizontalPodAutoscalerSpec{}, autoscalingv2.HorizontalPodAutoscalerStatus{}
 	case *policyv1.PodDisruptionBudget:
 		o.Spec, o.Status = policyv1.PodDisruptionBudgetSpec{}, policyv1.PodDisruptionBudgetStatus{}
+	case *appsv1.ControllerRevision:
+		o.Data.Raw = nil
+	case *batchv1.Job:
+		o.Spec, o.Status = batchv1.JobSpec{}, batchv1.JobStatus{}
 	case *gatewayv1.HTTPRoute:
 		o.Spec, o.Status = gatewayv1.HTTPRouteSpec{}, gatewayv1.HTTPRouteStatus{}
 	case *metav1.PartialObjectMetadata:

@@ -6,7 +6,10 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/desired/isolation"
@@ -14,23 +17,76 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/desired/scaling"
 	"github.com/beanpod-dev/beanpod/internal/desired/webserver"
 	"github.com/beanpod-dev/beanpod/internal/desired/workload"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
 	"github.com/beanpod-dev/beanpod/internal/settings"
+	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
 
-// Build lists the children of an environment.
-func Build(s settings.Settings, step plan.Step) ([]object.Object, error) {
+// Build lists the children of an environment. What exists now tells which pod templates are kept.
+func Build(s settings.Settings, step plan.Step, now snapshot.Snapshot) ([]object.Object, error) {
 	var list builder
 	list.add(s.Pod.ServiceAccountName == "", func() (object.Object, error) { return workload.ServiceAccount(s) })
 	list.add(true, func() (object.Object, error) { return isolation.NetworkPolicy(s) })
-	list.add(true, func() (object.Object, error) { return workload.Deployment(s, step) })
+	for _, slot := range step.Slots {
+		list.add(true, func() (object.Object, error) { return workload.Deployment(s, slot, now) })
+	}
+	list.objects = append(list.objects, kept(step, now)...)
+	for _, slot := range step.Slots {
+		if _, known := now.Revisions[slot.Template]; !known && !list.has(naming.Child{Kind: naming.ControllerRevision, Name: naming.Revision(s.Name, slot.Template)}) {
+			list.add(true, func() (object.Object, error) { return workload.Revision(s, slot, now) })
+		}
+	}
+	list.add(step.Release != nil, func() (object.Object, error) { return workload.Release(s, *step.Release) })
 	web := s.Tier == v1alpha1.TierWebServer
+	gateway := s.Routing.Type == v1alpha1.RoutingGateway
 	list.add(web, func() (object.Object, error) { return webserver.Service(s, step.Traffic) })
+	list.add(web && gateway && beside(step), func() (object.Object, error) { return webserver.Candidate(s, fresh(step)) })
 	list.add(web && s.Routing.Type == v1alpha1.RoutingIngress, func() (object.Object, error) { return webserver.Ingress(s) })
-	list.add(web && s.Routing.Type == v1alpha1.RoutingGateway, func() (object.Object, error) { return webserver.HTTPRoute(s) })
-	list.add(s.Scaler == settings.ScalerHPA, func() (object.Object, error) { return scaling.HorizontalPodAutoscaler(s, step.Traffic) })
+	list.add(web && gateway, func() (object.Object, error) { return webserver.HTTPRoute(s, step.Traffic) })
+	list.add(s.Scaler == settings.ScalerHPA, func() (object.Object, error) { return scaling.HorizontalPodAutoscaler(s, step.Scaler) })
 	list.add(fewest(s) > 1, func() (object.Object, error) { return scaling.PodDisruptionBudget(s) })
 	return list.objects, list.err
+}
+
+// beside says whether a set that is to get a share of the requests exists beside another one.
+func beside(step plan.Step) bool {
+	return len(step.Slots) == 2 && step.Rollout.Policy == v1alpha1.PolicyTrafficSplitting
+}
+
+// fresh is the slot that the rollout changes.
+func fresh(step plan.Step) string { return step.Current }
+
+// keptRevisions is how many pod templates are kept besides those in use.
+const keptRevisions = 2
+
+// kept are the objects that exist and stay as they are: pod templates in use and the newest others, and release commands of the
+// rollout that runs.
+func kept(step plan.Step, now snapshot.Snapshot) []object.Object {
+	used := map[string]bool{}
+	for _, slot := range step.Slots {
+		used[slot.Template], used[slot.Good] = true, true
+	}
+	all := slices.Collect(maps.Values(now.Revisions))
+	slices.SortFunc(all, func(a, b snapshot.Revision) int {
+		return cmp.Or(cmp.Compare(b.Number, a.Number), cmp.Compare(a.Name, b.Name))
+	})
+	var out []object.Object
+	spare := keptRevisions
+	for _, r := range all {
+		if !used[r.Content.Template] {
+			spare--
+		}
+		if used[r.Content.Template] || spare >= 0 {
+			out = append(out, object.Object{Child: naming.Child{Kind: naming.ControllerRevision, Name: r.Name}, Keep: true})
+		}
+	}
+	for _, r := range now.Releases {
+		if r.ID == step.Rollout.ID && step.Release == nil {
+			out = append(out, object.Object{Child: naming.Child{Kind: naming.Job, Name: r.Name}, Keep: true})
+		}
+	}
+	return out
 }
 
 // fewest is the smallest number of instances that is meant to run.
@@ -57,4 +113,8 @@ func (b *builder) add(wanted bool, build func() (object.Object, error)) {
 		return
 	}
 	b.objects = append(b.objects, obj)
+}
+
+func (b *builder) has(child naming.Child) bool {
+	return slices.ContainsFunc(b.objects, func(o object.Object) bool { return o.Child == child })
 }

@@ -5,12 +5,15 @@
 package naming
 
 import (
+	"strconv"
+
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 )
 
-// Kind is the kind of a child. An Environment has at most one child of each kind, but two Deployments.
+// Kind is the kind of a child. An Environment has at most one child of each kind, but two Deployments and Services, some
+// ControllerRevisions, and a Job for each release command that is of interest.
 type Kind string
 
 // The kinds of children.
@@ -23,6 +26,8 @@ const (
 	HorizontalPodAutoscaler Kind = "HorizontalPodAutoscaler"
 	PodDisruptionBudget     Kind = "PodDisruptionBudget"
 	NetworkPolicy           Kind = "NetworkPolicy"
+	ControllerRevision      Kind = "ControllerRevision"
+	Job                     Kind = "Job"
 )
 
 // Child identifies a child inside the namespace of its Environment.
@@ -37,13 +42,26 @@ func (c Child) String() string { return string(c.Kind) + " " + c.Name }
 // Slot is the name of the Deployment of a slot.
 func Slot(environment, slot string) string { return environment + "-" + slot }
 
-// Candidates lists every child that an Environment may have, so that those no longer wanted are found by name.
+// Candidate is the name of the Service of a new set of instances that gets a share of the requests. No Environment is likely to have
+// such a name itself.
+func Candidate(environment string) string { return environment + "--candidate" }
+
+// Revision is the name of the ControllerRevision that keeps a pod template.
+func Revision(environment, revision string) string { return environment + "-" + revision }
+
+// Release is the name of the Job that runs a deployment's release command.
+func Release(environment string, deployment int64) string {
+	return environment + "-release-" + strconv.FormatInt(deployment, 10)
+}
+
+// Candidates lists every child that an Environment may have under a fixed name, so that those no longer wanted are found by name.
 // Names never change between releases: a changed name would orphan the old child.
 func Candidates(environment string) []Child {
 	return []Child{
 		{ServiceAccount, environment},
 		{NetworkPolicy, environment},
 		{Service, environment},
+		{Service, Candidate(environment)},
 		{Deployment, Slot(environment, "a")},
 		{Deployment, Slot(environment, "b")},
 		{HorizontalPodAutoscaler, environment},

@@ -9,12 +9,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -28,8 +28,12 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
 
-// PodsByEnvironment is the name of the index of pods by the UID of their Environment.
-const PodsByEnvironment = "beanpod.pods"
+// Indexes of what an Environment may have several of, by its UID.
+const (
+	PodsByEnvironment      = "beanpod.pods"
+	RevisionsByEnvironment = "beanpod.revisions"
+	ReleasesByEnvironment  = "beanpod.releases"
+)
 
 // NewObject makes an empty object of a kind.
 func NewObject(kind naming.Kind) client.Object {
@@ -50,6 +54,10 @@ func NewObject(kind naming.Kind) client.Object {
 		return &policyv1.PodDisruptionBudget{}
 	case naming.NetworkPolicy:
 		return &networkingv1.NetworkPolicy{}
+	case naming.ControllerRevision:
+		return &appsv1.ControllerRevision{}
+	case naming.Job:
+		return &batchv1.Job{}
 	default:
 		return nil
 	}
@@ -74,12 +82,21 @@ func Take(ctx context.Context, reader client.Reader, env *v1alpha1.Environment, 
 		children[child] = obj
 	}
 	var pods corev1.PodList
-	err := reader.List(ctx, &pods, client.InNamespace(env.Namespace),
-		client.MatchingFields{PodsByEnvironment: string(env.UID)}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return snapshot.Snapshot{}, nil, fmt.Errorf("listing pods: %w", err)
+	var revisions appsv1.ControllerRevisionList
+	var jobs batchv1.JobList
+	for _, l := range []struct {
+		list  client.ObjectList
+		index string
+	}{{&pods, PodsByEnvironment}, {&revisions, RevisionsByEnvironment}, {&jobs, ReleasesByEnvironment}} {
+		err := reader.List(ctx, l.list, client.InNamespace(env.Namespace), client.MatchingFields{l.index: string(env.UID)}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			return snapshot.Snapshot{}, nil, fmt.Errorf("listing %T: %w", l.list, err)
+		}
 	}
-	return fill(env, children, pods.Items), children, nil
+	now := fill(env, children, pods.Items)
+	keptTemplates(env, revisions.Items, children, &now)
+	releaseCommands(env, jobs.Items, children, &now)
+	return now, children, nil
 }
 
 func fill(env *v1alpha1.Environment, children snapshot.Children, pods []corev1.Pod) snapshot.Snapshot {
@@ -93,6 +110,7 @@ func fill(env *v1alpha1.Environment, children snapshot.Children, pods []corev1.P
 	for i := range pods {
 		now.Instances = append(now.Instances, instance(&pods[i]))
 	}
+	now.Traffic = traffic(env, children)
 	slices.SortFunc(now.Instances, func(a, b snapshot.Instance) int { return strings.Compare(a.Name, b.Name) })
 	return now
 }
@@ -100,19 +118,24 @@ func fill(env *v1alpha1.Environment, children snapshot.Children, pods []corev1.P
 func slot(name string, d *appsv1.Deployment) snapshot.Slot {
 	a := d.Annotations
 	s := snapshot.Slot{
-		Name: name, Revision: a[v1alpha1.AnnotationRevision], Configuration: a[v1alpha1.AnnotationConfiguration],
-		Version: a[v1alpha1.AnnotationVersion], Digest: a[v1alpha1.AnnotationDigest],
-		Restart: a[v1alpha1.AnnotationRestart], Rebuild: a[v1alpha1.AnnotationRebuild],
+		Name: name, Content: content(a),
 		RolloutType: a[v1alpha1.AnnotationRolloutType], Policy: a[v1alpha1.AnnotationPolicy],
+		Abort: a[v1alpha1.AnnotationAbort], Good: a[v1alpha1.AnnotationGoodRevision],
+		Failed: snapshot.Failure{
+			Change: a[v1alpha1.AnnotationFailedChange], Version: a[v1alpha1.AnnotationFailedVersion],
+			Reason: a[v1alpha1.AnnotationFailedReason], Message: a[v1alpha1.AnnotationFailedMessage],
+		},
 		Settled:  d.Status.ObservedGeneration >= d.Generation,
 		Deleting: d.DeletionTimestamp != nil,
 		Wanted:   1, Total: d.Status.Replicas, Updated: d.Status.UpdatedReplicas, Ready: d.Status.ReadyReplicas, Available: d.Status.AvailableReplicas,
+		Live: &d.Spec.Template,
 	}
-	// Bad numbers in annotations that somebody edited read as zero: the next write corrects them.
-	s.RolloutID, _ = strconv.ParseInt(a[v1alpha1.AnnotationRolloutID], 10, 64)
-	batch, _ := strconv.ParseInt(a[v1alpha1.AnnotationBatch], 10, 32)
-	s.Batch = int32(batch)
-	s.StartedAt, _ = time.Parse(time.RFC3339, a[v1alpha1.AnnotationRolloutStarted])
+	s.RolloutID = number(a[v1alpha1.AnnotationRolloutID])
+	s.Batch = int32(number(a[v1alpha1.AnnotationBatch]))
+	s.Instances = int32(number(a[v1alpha1.AnnotationInstances]))
+	s.Ignored = int32(number(a[v1alpha1.AnnotationIgnored]))
+	s.StartedAt = moment(a[v1alpha1.AnnotationRolloutStarted])
+	s.StageAt = moment(a[v1alpha1.AnnotationStageStarted])
 	if d.Spec.Replicas != nil {
 		s.Wanted = *d.Spec.Replicas
 	}

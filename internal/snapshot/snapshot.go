@@ -117,8 +117,8 @@ type Revision struct {
 	Content
 	// Number is the rollout that first used it.
 	Number int64
-	// Template is the pod template's apply configuration as JSON.
-	Template []byte
+	// Raw is the pod template's apply configuration as JSON.
+	Raw []byte
 }
 
 // Release is one release command, run before a deployment changes anything.

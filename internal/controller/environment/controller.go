@@ -16,6 +16,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/apply"
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 	"github.com/beanpod-dev/beanpod/internal/desired"
+	"github.com/beanpod-dev/beanpod/internal/evidence"
 	"github.com/beanpod-dev/beanpod/internal/health"
 	"github.com/beanpod-dev/beanpod/internal/inputs"
 	"github.com/beanpod-dev/beanpod/internal/naming"
@@ -32,6 +33,8 @@ import (
 // Reconciler brings Environments to what their specs ask for.
 type Reconciler struct {
 	client  client.Client
+	live    client.Reader
+	keeper  *evidence.Keeper
 	loader  *inputs.Loader
 	applier *apply.Applier
 	frame   *shell.Frame
@@ -45,6 +48,8 @@ type Dependencies struct {
 	Live   client.Reader
 	// Recorder emits events.
 	Recorder events.EventRecorder
+	// Logs reads the logs of instances.
+	Logs evidence.LogReader
 	// Operator is what the installation decides.
 	Operator settings.Operator
 	// ClusterScoped is false when only some namespaces are watched.
@@ -57,6 +62,8 @@ type Dependencies struct {
 func New(d Dependencies) *Reconciler {
 	return &Reconciler{
 		client:  d.Client,
+		live:    d.Live,
+		keeper:  &evidence.Keeper{Client: d.Client, Logs: d.Logs, Now: d.Now},
 		loader:  &inputs.Loader{Cache: d.Client, Live: d.Live, Operator: d.Operator, ClusterScoped: d.ClusterScoped},
 		applier: &apply.Applier{Client: d.Client},
 		frame:   &shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
@@ -86,6 +93,8 @@ type pass struct {
 	observed bool
 	now      snapshot.Snapshot
 	step     plan.Step
+	// evidence names what was kept of a failed deployment.
+	evidence string
 	// unread is true when the inputs could not be read at all.
 	unread bool
 	// waiting are the children that would be written if the Environment were not paused.
@@ -106,54 +115,82 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 		return p
 	}
 	p.now, p.observed = now, true
-	stable, exists := now.Slots[snapshot.SlotA]
+	current := newest(now)
 	layers, err := r.loader.Load(ctx, env, recordedInputs(have))
 	p.unread = err != nil && outcome.AsStall(err) == nil && outcome.AsWait(err) == nil
-	layers.Restart, layers.Rebuild = stable.Restart, stable.Rebuild
+	layers.Restart, layers.Rebuild = current.Restart, current.Rebuild
 	cfg, problems := settings.Resolve(layers)
 	p.cfg, p.err = cfg, firstOf(err, invalid(problems), missingGateway(cfg, r.loader.Operator))
 	if p.err == nil {
-		p.step = launch(env, stable, rollout.Next(target(env, cfg), now, p.at), p.at)
-		p.waiting, p.err = r.write(ctx, env, p, have)
-	} else if exists {
-		p.step = rollout.Next(running(env, cfg, stable), now, p.at)
+		p.step = launch(env, now, rollout.Next(target(env, p), now, p.at), p)
+		p.waiting, p.err = r.write(ctx, env, &p, have)
+	} else if len(now.Slots) > 0 {
+		p.step = rollout.Next(running(env, p), now, p.at)
 	}
 	input := health.Input{Now: now, At: p.at, Wanted: wanted(env, p)}
 	p.health = health.Assess(input)
-	if next := health.Next(input); !next.IsZero() {
+	p.lookAgain(health.Next(input), p.step.Wake)
+	return p
+}
+
+// lookAgain sets when the next pass is due although nothing changes.
+func (p *pass) lookAgain(moments ...time.Time) {
+	if next := plan.Earliest(moments...); !next.IsZero() {
 		p.again = max(time.Second, next.Sub(p.at))
 	}
-	return p
+}
+
+// newest is the slot with the newest rollout; it has no name when there is none.
+func newest(now snapshot.Snapshot) snapshot.Slot {
+	var out snapshot.Slot
+	for _, slot := range now.Slots {
+		if out.Name == "" || slot.RolloutID > out.RolloutID || (slot.RolloutID == out.RolloutID && slot.Failed.Change != "") {
+			out = slot
+		}
+	}
+	return out
+}
+
+// relied is the slot that users rely on; it has no name when there is none.
+func (p pass) relied() snapshot.Slot {
+	if slot, ok := p.now.Slots[p.step.Stable]; ok {
+		return slot
+	}
+	return newest(p.now)
 }
 
 // launch keeps a first deployment going until every wanted instance is available. A Deployment whose replicas are seeded counts
 // as complete with its first instance, and would be reported twice. After the time of a batch health alone tells what is missing.
-func launch(env *v1alpha1.Environment, slot snapshot.Slot, step plan.Step, at time.Time) plan.Step {
-	timeout := time.Duration(step.Strategy.ProgressDeadlineSeconds) * time.Second
-	if step.State == plan.Idle && env.Status.DeployedVersion == nil && slot.Available < slot.Wanted && at.Before(slot.StartedAt.Add(timeout)) {
+func launch(env *v1alpha1.Environment, now snapshot.Snapshot, step plan.Step, p pass) plan.Step {
+	slot, until := now.Slots[step.Stable], step.Rollout.StartedAt.Add(plan.Limit(p.cfg.VersionRollout))
+	if step.State == plan.Idle && env.Status.DeployedVersion == nil && slot.Available < slot.Wanted && p.at.Before(until) {
 		step.State, step.Updated = plan.InProgress, slot.Available
 		step.Reason = fmt.Sprintf("launching: %d of %d instances are available", slot.Available, slot.Wanted)
-		step.Deadline = slot.StartedAt.Add(timeout)
+		step.Deadline = until
 	}
 	return step
 }
 
 // write builds and applies the children, unless something holds them back.
-func (r *Reconciler) write(ctx context.Context, env *v1alpha1.Environment, p pass, have snapshot.Children) ([]string, error) {
-	if p.step.State == plan.Unsupported || leaving(env) {
+func (r *Reconciler) write(ctx context.Context, env *v1alpha1.Environment, p *pass, have snapshot.Children) ([]string, error) {
+	if leaving(env) {
 		return nil, nil
 	}
-	objects, err := desired.Build(p.cfg, p.step)
+	objects, err := desired.Build(p.cfg, p.step, p.now)
 	if err != nil {
 		return nil, err
 	}
 	if env.Spec.Paused {
 		return r.applier.Pending(env, objects, have), nil
 	}
+	if err := r.room(ctx, env, p); err != nil {
+		return nil, err
+	}
+	r.keepEvidence(ctx, env, p)
 	if err := r.applier.Apply(ctx, env, objects, have); err != nil {
 		return nil, err
 	}
-	return nil, timedOut(p.step, p.cfg)
+	return nil, failure(p.step)
 }
 
 // leaving says whether an Environment goes away for good: one that is protected keeps being cared for.
@@ -161,32 +198,51 @@ func leaving(env *v1alpha1.Environment) bool {
 	return env.DeletionTimestamp != nil && !env.Spec.TerminationProtection
 }
 
-func timedOut(step plan.Step, cfg settings.Settings) error {
-	if step.State != plan.Failed {
-		return nil
-	}
-	return &outcome.Stall{
-		Condition: v1alpha1.ConditionVersionDeployed, Reason: v1alpha1.ReasonTimedOut,
-		Message: "deployment of " + cfg.Version.Name + " failed: " + step.Reason + "; instances of the old version keep running: " +
-			"look at status.health.causes, then name another version or correct the settings",
-	}
-}
-
 // target is what the Environment should run.
-func target(env *v1alpha1.Environment, cfg settings.Settings) plan.Target {
-	return plan.Target{
-		Revision: cfg.Revision, Configuration: cfg.Configuration, Version: cfg.Version.Name, Digest: cfg.Version.Digest,
-		Restart: cfg.RestartToken, Rebuild: cfg.RebuildToken, Desired: cfg.Desired,
-		OnVersion: cfg.VersionRollout, OnConfiguration: cfg.ConfigurationRollout, LastID: lastID(env),
+func target(env *v1alpha1.Environment, p pass) plan.Target {
+	cfg, web := p.cfg, p.cfg.Tier == v1alpha1.TierWebServer
+	t := plan.Target{
+		Content: snapshot.Content{
+			Revision: cfg.Revision, Configuration: cfg.Configuration, Change: cfg.Change, Version: cfg.Version.Name, Digest: cfg.Version.Digest,
+			Restart: cfg.RestartToken, Rebuild: cfg.RebuildToken, Template: cfg.Revision,
+		},
+		Desired: cfg.Desired, Scaled: cfg.Scaler != settings.ScalerNone,
+		OnVersion: cfg.VersionRollout, OnConfiguration: cfg.ConfigurationRollout,
+		LastID: lastID(env), GoodID: goodID(env), Abort: cutToken(env.Annotations[v1alpha1.AnnotationAbortRequested]),
+		Release: len(cfg.Version.Release) > 0, Routed: web, Weighted: web && cfg.Routing.Type == v1alpha1.RoutingGateway,
 	}
+	if current := newest(p.now); current.Name != "" {
+		judged := wanted(env, p)
+		judged.DeploymentStarted = later(current.StartedAt, current.ProgressAt)
+		t.Judged.Status, t.Judged.Crash = health.Judge(health.Input{Now: p.now, At: p.at, Wanted: judged}, current.Name, current.Revision)
+	}
+	return t
 }
 
 // running is a target that changes nothing, for passes whose inputs do not resolve.
-func running(env *v1alpha1.Environment, cfg settings.Settings, slot snapshot.Slot) plan.Target {
-	t := target(env, cfg)
-	t.Revision, t.Configuration, t.Version, t.Digest = slot.Revision, slot.Configuration, slot.Version, slot.Digest
-	t.Restart, t.Rebuild = slot.Restart, slot.Rebuild
+func running(env *v1alpha1.Environment, p pass) plan.Target {
+	t, current := target(env, p), newest(p.now)
+	t.Content = current.Content
+	t.Release = false
+	if current.Failed.Change != "" {
+		t.Change = current.Failed.Change
+	}
 	return t
+}
+
+// goodID is the last deployment that status records as a success.
+func goodID(env *v1alpha1.Environment) int64 {
+	if d := env.Status.Deployment; d != nil && d.State == v1alpha1.DeploymentSucceeded {
+		return d.ID
+	}
+	return 0
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func lastID(env *v1alpha1.Environment) int64 {
@@ -208,20 +264,20 @@ func recordedInputs(have snapshot.Children) string {
 
 // wanted is what health compares the instances with.
 func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
-	slot, exists := p.now.Slots[snapshot.SlotA]
+	slot := p.relied()
+	exists := slot.Name != ""
 	w := health.Wanted{
 		Revision: slot.Revision, Version: slot.Version, Min: min(p.cfg.Min, p.cfg.Desired), Desired: p.cfg.Desired,
 		Launching: env.Status.DeployedVersion == nil && p.step.State != plan.Idle, Deploying: deploying(p) || !exists,
-		DeploymentStarted: slot.ProgressAt,
-		Timeout:           time.Duration(p.step.Strategy.ProgressDeadlineSeconds) * time.Second,
-		Deleting:          leaving(env), Paused: env.Spec.Paused, Basic: p.cfg.BasicHealth,
+		DeploymentStarted: slot.ProgressAt, Timeout: plan.Limit(p.cfg.VersionRollout),
+		Deleting: leaving(env), Paused: env.Spec.Paused, Basic: p.cfg.BasicHealth,
 	}
 	if exists {
 		w.Desired = slot.Wanted
 		w.Min = min(p.cfg.Min, slot.Wanted)
 	}
-	if w.Timeout == 0 {
-		w.Timeout = time.Duration(p.cfg.VersionRollout.TimeoutSeconds+p.cfg.VersionRollout.GateSeconds) * time.Second
+	if fresh, ok := p.now.Slots[p.step.Current]; ok && fresh.Name != slot.Name {
+		w.DeploymentStarted = later(fresh.StageAt, fresh.ProgressAt)
 	}
 	return w
 }
@@ -229,7 +285,7 @@ func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
 // deploying says whether instances are being changed, or would be if nothing held them back.
 func deploying(p pass) bool {
 	held := p.step.Begins && (p.err != nil || len(p.waiting) > 0)
-	return p.step.State == plan.InProgress && !held
+	return (p.step.State == plan.InProgress || p.step.State == plan.RollingBack) && !held
 }
 
 // eventType is Warning for what somebody should look at.

@@ -13,6 +13,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -31,6 +32,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 	"github.com/beanpod-dev/beanpod/internal/inputs"
 	"github.com/beanpod-dev/beanpod/internal/observe"
@@ -49,13 +51,14 @@ const (
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments/status,verbs=patch
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments/finalizers,verbs=update
 // +kubebuilder:rbac:groups=beanpod.dev,resources=applications;applicationversions;platforms,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=apps,resources=deployments;controllerrevisions,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses;networkpolicies,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=pods;secrets;configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods;secrets;configmaps;resourcequotas,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // SetupWithManager registers the controller, its watches and its indexes.
@@ -76,10 +79,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Watches(&corev1.ConfigMap{}, r.wake(indexConfigMap), builder.OnlyMetadata).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&appsv1.Deployment{}, children{}).
+		Watches(&batchv1.Job{}, children{}).
+		Watches(&corev1.ResourceQuota{}, r.wakeNamespace(), builder.WithPredicates(quotaRaised())).
 		WithOptions(opts)
 	for _, kind := range []client.Object{
 		&corev1.Service{}, &corev1.ServiceAccount{}, &networkingv1.Ingress{}, &networkingv1.NetworkPolicy{},
-		&autoscalingv2.HorizontalPodAutoscaler{}, &policyv1.PodDisruptionBudget{},
+		&autoscalingv2.HorizontalPodAutoscaler{}, &policyv1.PodDisruptionBudget{}, &appsv1.ControllerRevision{},
 	} {
 		b.Watches(kind, children{}, builder.WithPredicates(butStatus()))
 	}
@@ -118,11 +123,12 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return fmt.Errorf("adding index %s: %w", name, err)
 		}
 	}
-	pods := func(o client.Object) []string { return []string{o.GetLabels()[v1alpha1.LabelEnvironmentUID]} }
-	if err := indexer.IndexField(ctx, &corev1.Pod{}, observe.PodsByEnvironment, pods); err != nil {
-		return fmt.Errorf("adding index %s: %w", observe.PodsByEnvironment, err)
-	}
-	return nil
+	byEnvironment := func(o client.Object) []string { return []string{o.GetLabels()[v1alpha1.LabelEnvironmentUID]} }
+	return errors.Join(
+		indexer.IndexField(ctx, &corev1.Pod{}, observe.PodsByEnvironment, byEnvironment),
+		indexer.IndexField(ctx, &appsv1.ControllerRevision{}, observe.RevisionsByEnvironment, byEnvironment),
+		indexer.IndexField(ctx, &batchv1.Job{}, observe.ReleasesByEnvironment, byEnvironment),
+	)
 }
 
 // wakeOption changes where wake looks.
@@ -150,6 +156,35 @@ func (r *Reconciler) wake(index string, options ...wakeOption) handler.EventHand
 		}
 		return out
 	})
+}
+
+// wakeNamespace enqueues the Environments of a namespace that wait for a quota.
+func (r *Reconciler) wakeNamespace() handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, changed client.Object) []reconcile.Request {
+		var list v1alpha1.EnvironmentList
+		if err := r.client.List(ctx, &list, client.InNamespace(changed.GetNamespace()), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+			log.FromContext(ctx).Error(err, "Listing the environments that wait for a quota was cut short")
+		}
+		var out []reconcile.Request
+		for i := range list.Items {
+			if c := condition.Find(list.Items[i].Status.Conditions, v1alpha1.ConditionApplied); c != nil && c.Reason == v1alpha1.ReasonQuotaExceeded {
+				out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+			}
+		}
+		return out
+	})
+}
+
+// quotaRaised passes what may make room: a quota that goes away, or whose limits change. What is used changes with every pod.
+func quotaRaised() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, ok1 := e.ObjectOld.(*corev1.ResourceQuota)
+			is, ok2 := e.ObjectNew.(*corev1.ResourceQuota)
+			return ok1 && ok2 && !(equality.Semantic.DeepEqual(was.Spec, is.Spec) && equality.Semantic.DeepEqual(was.Status.Hard, is.Status.Hard))
+		},
+	}
 }
 
 // byLabel wakes the Environment that a pod was made for.

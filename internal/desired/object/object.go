@@ -27,6 +27,8 @@ type Object struct {
 	Intent map[string]any
 	// Hash of Intent; it is also an annotation of Config.
 	Hash string
+	// Once is true for what is made once and never changed; Keep is true for what stays as it is, and then Config is nil.
+	Once, Keep bool
 	// Seed, when not nil, makes the apply configuration, for another field manager, of a field that is somebody else's from
 	// then on: with nil when the object has just been created, with the live replicas when they are handed over. It may
 	// return nil: nothing to set.

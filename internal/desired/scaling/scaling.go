@@ -17,15 +17,20 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/desired/object"
 	"github.com/beanpod-dev/beanpod/internal/naming"
+	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 )
 
-// HorizontalPodAutoscaler scales the slot that gets requests.
-func HorizontalPodAutoscaler(s settings.Settings, slot string) (object.Object, error) {
+// HorizontalPodAutoscaler scales the slot that gets requests. While a rollout has two slots it is held at one number.
+func HorizontalPodAutoscaler(s settings.Settings, scaler plan.Scaler) (object.Object, error) {
+	least, most := s.Min, s.Max
+	if scaler.Hold > 0 {
+		least, most = scaler.Hold, scaler.Hold
+	}
 	spec := autoscalingv2ac.HorizontalPodAutoscalerSpec().
 		WithScaleTargetRef(autoscalingv2ac.CrossVersionObjectReference().
-			WithAPIVersion("apps/v1").WithKind("Deployment").WithName(naming.Slot(s.Name, slot))).
-		WithMinReplicas(s.Min).WithMaxReplicas(s.Max).
+			WithAPIVersion("apps/v1").WithKind("Deployment").WithName(naming.Slot(s.Name, scaler.Slot))).
+		WithMinReplicas(least).WithMaxReplicas(most).
 		WithBehavior(autoscalingv2ac.HorizontalPodAutoscalerBehavior().
 			WithScaleDown(autoscalingv2ac.HPAScalingRules().WithStabilizationWindowSeconds(s.Placement.ScaleDownStabilizationSeconds)))
 	for _, t := range s.Placement.Triggers {
