@@ -72,7 +72,7 @@ var (
 		"internal/naming", "internal/settings", "internal/snapshot", "internal/rollout/...", "internal/desired/...", "internal/health",
 		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/quota", "internal/beanstalk", "internal/workerd/contract",
 	}
-	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/store", "internal/telemetry"}
+	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/evidence", "internal/store", "internal/telemetry"}
 )
 
 // rows are docs/architecture.md section 4 as a table. The first row that matches a package is the one that counts.
@@ -102,6 +102,7 @@ var rows = []row{
 	{packages: "internal/observe", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/apply", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/registry", purity: io, ours: purePkgs, why: whyIO},
+	{packages: "internal/evidence", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/store/...", purity: io, ours: append([]string{"."}, purePkgs...), why: whyIO},
 	{packages: "internal/telemetry", purity: io, ours: purePkgs, why: whyIO},
 

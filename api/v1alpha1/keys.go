@@ -20,6 +20,8 @@ const (
 	LabelSlot = "beanpod.dev/slot"
 	// LabelGroup holds the isolation group: pods of one group in one namespace may call each other.
 	LabelGroup = "beanpod.dev/group"
+	// LabelDeployment holds the number of the failed deployment that a ConfigMap tells of.
+	LabelDeployment = "beanpod.dev/deployment"
 )
 
 // Annotations that users set. Each carries a token of the user's choice, usually a time; status echoes the

@@ -42,6 +42,12 @@ func (c Child) String() string { return string(c.Kind) + " " + c.Name }
 // Slot is the name of the Deployment of a slot.
 func Slot(environment, slot string) string { return environment + "-" + slot }
 
+// Evidence is the name of the ConfigMap that tells of a failed deployment. The number comes last, so that no two Environments
+// ever mean the same name.
+func Evidence(environment string, id int64) string {
+	return environment + "-deployment-" + strconv.FormatInt(id, 10)
+}
+
 // Candidate is the name of the Service of a new set of instances that gets a share of the requests. No Environment is likely to have
 // such a name itself.
 func Candidate(environment string) string { return environment + "--candidate" }

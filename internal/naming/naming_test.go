@@ -4,6 +4,7 @@
 package naming_test
 
 import (
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,6 +32,9 @@ func TestNamesNeverChange(t *testing.T) {
 	}
 	if got := naming.CertificateSecret("shop"); got != "shop-tls" {
 		t.Errorf("CertificateSecret = %q, want shop-tls", got)
+	}
+	if got := naming.Evidence("shop", 7); got != "shop-deployment-7" {
+		t.Errorf("Evidence = %q, want shop-deployment-7", got)
 	}
 	if got := naming.Host("shop", "apps.example.com"); got != "shop.apps.example.com" {
 		t.Errorf("Host = %q", got)
@@ -82,6 +86,9 @@ func FuzzNames(f *testing.F) {
 			if bad := append(validation.IsQualifiedName(key), validation.IsValidLabelValue(value)...); len(bad) > 0 {
 				t.Errorf("label %s=%s is not legal: %v", key, value, bad)
 			}
+		}
+		if bad := validation.IsDNS1123Subdomain(naming.Evidence(name, math.MaxInt64)); len(bad) > 0 {
+			t.Errorf("name of the evidence is not legal: %v", bad)
 		}
 		if bad := validation.IsDNS1123Subdomain(naming.Host(name, "apps.example.com")); len(bad) > 0 {
 			t.Errorf("host is not legal: %v", bad)

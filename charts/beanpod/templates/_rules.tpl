@@ -2,8 +2,14 @@
 
 {{- define "beanpod.rules.namespace" -}}
 - apiGroups: [""]
-  resources: [configmaps, pods, secrets]
+  resources: [configmaps]
+  verbs: [create, delete, get, list, watch]
+- apiGroups: [""]
+  resources: [pods, secrets]
   verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
 - apiGroups: [""]
   resources: [serviceaccounts, services]
   verbs: [create, delete, get, list, patch, watch]

@@ -63,7 +63,7 @@ func New(d Dependencies) *Reconciler {
 	return &Reconciler{
 		client:  d.Client,
 		live:    d.Live,
-		keeper:  &evidence.Keeper{Client: d.Client, Logs: d.Logs, Now: d.Now},
+		keeper:  &evidence.Keeper{Client: d.Client, Live: d.Live, Logs: d.Logs, Now: d.Now},
 		loader:  &inputs.Loader{Cache: d.Client, Live: d.Live, Operator: d.Operator, ClusterScoped: d.ClusterScoped},
 		applier: &apply.Applier{Client: d.Client},
 		frame:   &shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
