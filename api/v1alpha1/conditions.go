@@ -53,6 +53,8 @@ const (
 	ReasonLaunching = "Launching"
 	// ReasonUpdating means that a deployment, a change of settings, a restart or a rebuild is under way.
 	ReasonUpdating = "Updating"
+	// ReasonAborting means that a deployment was aborted, and what ran before is coming back.
+	ReasonAborting = "Aborting"
 	// ReasonReady means that what the spec asks for runs.
 	ReasonReady = "Ready"
 	// ReasonPaused means that spec.paused holds back changes that are waiting.

@@ -30,6 +30,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/controller/applicationversion"
 	"github.com/beanpod-dev/beanpod/internal/controller/environment"
 	"github.com/beanpod-dev/beanpod/internal/controller/unsupported"
+	"github.com/beanpod-dev/beanpod/internal/evidence"
 	"github.com/beanpod-dev/beanpod/internal/registry"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 )
@@ -98,6 +99,10 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if op.GatewayAPI, err = serves(mgr, schema.GroupVersionKind{Group: gatewayv1.GroupName, Version: "v1", Kind: "HTTPRoute"}); err != nil {
 		return err
 	}
+	logs, err := evidence.NewReader(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
 	c, live, events := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(Recorder)
 	return errors.Join(
 		application.New(application.Dependencies{Client: c, Recorder: events, Now: o.Now}).SetupWithManager(mgr, opts),
@@ -105,7 +110,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: c, Live: live, Registry: registry.New(registry.Options{AllowLoopback: o.AllowLoopbackRegistry}), Recorder: events, Now: o.Now,
 		}).SetupWithManager(mgr, opts),
 		environment.New(environment.Dependencies{
-			Client: c, Live: live, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Now: o.Now,
+			Client: c, Live: live, Logs: logs, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Now: o.Now,
 		}).SetupWithManager(mgr, opts),
 		unsupported.New(unsupported.Dependencies{Client: c, Recorder: events, Now: o.Now, ClusterScoped: clusterScoped}).SetupWithManager(mgr, opts),
 	)

@@ -4,6 +4,8 @@
 package observe
 
 import (
+	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -108,4 +111,17 @@ func releaseCommands(env *v1alpha1.Environment, list []batchv1.Job, children sna
 		}
 		now.Releases = append(now.Releases, out)
 	}
+}
+
+// ReleasePods reads the pods of a release command, which no cache holds.
+func ReleasePods(ctx context.Context, live client.Reader, namespace, job string) ([]snapshot.Instance, error) {
+	var pods corev1.PodList
+	if err := live.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{batchv1.JobNameLabel: job}); err != nil {
+		return nil, fmt.Errorf("listing the pods of Job %s: %w", job, err)
+	}
+	out := make([]snapshot.Instance, 0, len(pods.Items))
+	for i := range pods.Items {
+		out = append(out, instance(&pods.Items[i]))
+	}
+	return out, nil
 }

@@ -52,13 +52,27 @@ func deploymentEvents(was *v1alpha1.DeploymentStatus, after *v1alpha1.Environmen
 	if was == nil || was.ID != is.ID {
 		add(false, "DeploymentStarted", "Deploy", "Deployment %d (%s, %s) of %s started", is.ID, is.Type, is.Policy, version)
 	}
-	if was != nil && was.ID == is.ID && was.State == is.State {
+	known := was != nil && was.ID == is.ID
+	if is.Reason != "" && (!known || was.Reason == "") && is.State == v1alpha1.DeploymentInProgress {
+		add(true, "DeploymentFailed", "Deploy", "Deployment %d of %s", is.ID, is.Message)
+	}
+	if known && was.State == is.State {
 		return
 	}
 	switch is.State {
 	case v1alpha1.DeploymentSucceeded:
 		add(false, "DeploymentSucceeded", "Deploy", "Deployment %d of %s succeeded: %d instances", is.ID, version, is.Desired)
-	case v1alpha1.DeploymentFailed:
+	case v1alpha1.DeploymentFailed, v1alpha1.DeploymentAborted:
+		if known && was.Reason != "" {
+			c := condition.Find(after.Status.Conditions, v1alpha1.ConditionVersionDeployed)
+			back := c != nil && c.Reason == v1alpha1.ReasonRolledBack
+			reason := v1alpha1.ReasonRollbackFailed
+			if back {
+				reason = v1alpha1.ReasonRolledBack
+			}
+			add(!back, reason, "RollBack", "Deployment %d of %s", is.ID, is.Message)
+			return
+		}
 		add(true, "DeploymentFailed", "Deploy", "Deployment %d of %s failed: %s", is.ID, version, is.Message)
 	}
 }

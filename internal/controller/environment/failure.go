@@ -19,7 +19,6 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/outcome"
 	"github.com/beanpod-dev/beanpod/internal/quota"
 	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
-	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
 
@@ -84,7 +83,7 @@ func (r *Reconciler) keepEvidence(ctx context.Context, env *v1alpha1.Environment
 		return
 	}
 	f := evidence.Failure{
-		ID: step.Rollout.ID, Version: failedVersion(step), Type: step.Rollout.Type, Policy: step.Rollout.Policy,
+		ID: step.Rollout.ID, Version: failedVersion(step), Type: string(step.Rollout.Type), Policy: string(step.Rollout.Policy),
 		Reason: step.Failure.Reason, Message: step.Failure.Message, Pods: p.failing(),
 	}
 	var err error
@@ -133,12 +132,4 @@ func recordedEvidence(env *v1alpha1.Environment) []string {
 		}
 	}
 	return out
-}
-
-// limitOf is the time of a batch of a rollout.
-func limitOf(cfg settings.Settings, r plan.Rollout) time.Duration {
-	if r.Type == v1alpha1.DeploymentVersion {
-		return plan.Limit(cfg.VersionRollout)
-	}
-	return plan.Limit(cfg.ConfigurationRollout)
 }

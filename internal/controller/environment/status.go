@@ -46,17 +46,24 @@ func summary(env *v1alpha1.Environment, p pass) condition.Summary {
 			"spec.terminationProtection is true, so the deletion waits and everything keeps running; set it to false to let it go on"))
 	}
 	switch {
-	case p.step.State == plan.Unsupported:
-		s.Hold, s.HoldMessage = v1alpha1.ReasonNotYetSupported, p.step.Reason
 	case len(p.waiting) > 0:
 		s.Hold, s.HoldMessage = v1alpha1.ReasonPaused, pausedMessage(p)
-	case p.step.State == plan.InProgress && s.Busy == "":
-		s.Busy, s.BusyMessage = v1alpha1.ReasonUpdating, p.step.Reason
-		if env.Status.DeployedVersion == nil {
-			s.Busy = v1alpha1.ReasonLaunching
-		}
+	case (p.step.State == plan.InProgress || p.step.State == plan.RollingBack) && s.Busy == "":
+		s.Busy, s.BusyMessage = busy(env, p), p.step.Reason
 	}
 	return s
+}
+
+// busy is Beanstalk's status word for work that is under way.
+func busy(env *v1alpha1.Environment, p pass) string {
+	switch {
+	case p.step.Failure != nil && p.step.Failure.Reason == v1alpha1.ReasonAborted:
+		return v1alpha1.ReasonAborting
+	case env.Status.DeployedVersion == nil:
+		return v1alpha1.ReasonLaunching
+	default:
+		return v1alpha1.ReasonUpdating
+	}
 }
 
 func done(p pass) string {
@@ -84,7 +91,8 @@ func remaining(p pass) string {
 // available compares the instances that passed the health gate with the fewest that should run.
 func available(p pass) condition.Verdict {
 	const kind = v1alpha1.ConditionAvailable
-	slot, exists := p.now.Slots[snapshot.SlotA]
+	slot := p.relied()
+	exists := slot.Name != ""
 	switch least := min(p.cfg.Min, max(slot.Wanted, p.cfg.Desired)); {
 	case !p.observed:
 		return condition.Unknown(kind, v1alpha1.ReasonNotYetObserved, "the instances could not be read")
@@ -102,7 +110,7 @@ func available(p pass) condition.Verdict {
 // deployed compares the version that runs with the one that the spec names.
 func deployed(env *v1alpha1.Environment, p pass) condition.Verdict {
 	const kind = v1alpha1.ConditionVersionDeployed
-	slot := p.now.Slots[snapshot.SlotA]
+	slot := p.relied()
 	wanted := ""
 	if env.Spec.VersionRef != nil {
 		wanted = env.Spec.VersionRef.Name
@@ -111,8 +119,14 @@ func deployed(env *v1alpha1.Environment, p pass) condition.Verdict {
 	case !p.observed:
 		return condition.Unknown(kind, v1alpha1.ReasonNotYetObserved, "the instances could not be read")
 	case p.step.State == plan.Failed:
-		return condition.False(kind, v1alpha1.ReasonTimedOut, p.step.Reason)
-	case p.step.State == plan.Unsupported, wanted == "", p.err != nil && slot.Version != wanted, len(p.waiting) > 0 && slot.Version != wanted:
+		return condition.False(kind, p.step.Failure.Reason, p.step.Reason)
+	case p.step.State == plan.RollingBack:
+		return condition.False(kind, v1alpha1.ReasonRollingBack, p.step.Reason)
+	case p.step.State == plan.RolledBack:
+		return condition.False(kind, v1alpha1.ReasonRolledBack, p.step.Reason)
+	case p.step.State == plan.RollbackFailed:
+		return condition.False(kind, v1alpha1.ReasonRollbackFailed, p.step.Reason)
+	case wanted == "", p.err != nil && slot.Version != wanted, len(p.waiting) > 0 && slot.Version != wanted:
 		return condition.False(kind, v1alpha1.ReasonNotDeployed, notDeployed(slot, wanted))
 	case p.step.State == plan.InProgress:
 		return condition.False(kind, v1alpha1.ReasonDeploying, p.step.Reason)
@@ -151,8 +165,6 @@ func applied(p pass) condition.Verdict {
 		return condition.False(kind, reason, message)
 	case about == v1alpha1.ConditionInputsResolved:
 		return condition.False(kind, v1alpha1.ReasonInputsNotResolved, "nothing is written until every input resolves")
-	case p.step.State == plan.Unsupported:
-		return condition.False(kind, v1alpha1.ReasonNotYetSupported, p.step.Reason)
 	case len(p.waiting) > 0:
 		return condition.False(kind, v1alpha1.ReasonPaused, pausedMessage(p))
 	case p.unread:

@@ -705,12 +705,18 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.DeploymentRecord
   map:
     fields:
+    - name: durationSeconds
+      type:
+        scalar: numeric
     - name: finishedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: id
       type:
         scalar: numeric
+    - name: logsRef
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.LocalReference
     - name: policy
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DeploymentPolicy
@@ -738,6 +744,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: healthGate
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.HealthGate
+    - name: holdSeconds
+      type:
+        scalar: numeric
     - name: onFailure
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.FailurePolicy
@@ -767,18 +776,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: id
       type:
         scalar: numeric
+    - name: logsRef
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.LocalReference
     - name: message
       type:
         scalar: string
+    - name: peak
+      type:
+        scalar: numeric
     - name: policy
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DeploymentPolicy
+    - name: reason
+      type:
+        scalar: string
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: state
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DeploymentState
+    - name: trafficPercent
+      type:
+        scalar: numeric
     - name: type
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DeploymentType

@@ -23,7 +23,7 @@ type DeploymentRecordApplyConfiguration struct {
 	Version *string `json:"version,omitempty"`
 	// policy that was used.
 	Policy *apiv1alpha1.DeploymentPolicy `json:"policy,omitempty"`
-	// result is Succeeded, Failed or Superseded.
+	// result is Succeeded, Failed, Aborted or Superseded.
 	Result *apiv1alpha1.DeploymentState `json:"result,omitempty"`
 	// reason of a failure, one word.
 	Reason *string `json:"reason,omitempty"`
@@ -31,6 +31,10 @@ type DeploymentRecordApplyConfiguration struct {
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
 	// finishedAt is when it ended.
 	FinishedAt *v1.Time `json:"finishedAt,omitempty"`
+	// durationSeconds is how long it took, in seconds.
+	DurationSeconds *int64 `json:"durationSeconds,omitempty"`
+	// logsRef names the ConfigMap with what a failed deployment left: reasons and last lines of logs.
+	LogsRef *LocalReferenceApplyConfiguration `json:"logsRef,omitempty"`
 }
 
 // DeploymentRecordApplyConfiguration constructs a declarative configuration of the DeploymentRecord type for use with
@@ -100,5 +104,21 @@ func (b *DeploymentRecordApplyConfiguration) WithStartedAt(value v1.Time) *Deplo
 // If called multiple times, the FinishedAt field is set to the value of the last call.
 func (b *DeploymentRecordApplyConfiguration) WithFinishedAt(value v1.Time) *DeploymentRecordApplyConfiguration {
 	b.FinishedAt = &value
+	return b
+}
+
+// WithDurationSeconds sets the DurationSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DurationSeconds field is set to the value of the last call.
+func (b *DeploymentRecordApplyConfiguration) WithDurationSeconds(value int64) *DeploymentRecordApplyConfiguration {
+	b.DurationSeconds = &value
+	return b
+}
+
+// WithLogsRef sets the LogsRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LogsRef field is set to the value of the last call.
+func (b *DeploymentRecordApplyConfiguration) WithLogsRef(value *LocalReferenceApplyConfiguration) *DeploymentRecordApplyConfiguration {
+	b.LogsRef = value
 	return b
 }

@@ -24,9 +24,13 @@ type DeploymentSettingsApplyConfiguration struct {
 	HealthGate *HealthGateApplyConfiguration `json:"healthGate,omitempty"`
 	// trafficSplitting is how much traffic the new version gets, and for how long. Only with policy TrafficSplitting.
 	TrafficSplitting *TrafficSplittingApplyConfiguration `json:"trafficSplitting,omitempty"`
+	// holdSeconds is how long the old instances stay, without requests, after all requests went to the new ones, so that going
+	// back takes one write. Only with policies Immutable and TrafficSplitting. Defaults to 30.
+	HoldSeconds *int32 `json:"holdSeconds,omitempty"`
 	// timeoutSeconds is how long one batch may take. Defaults to 600.
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
-	// onFailure is Rollback (the default: the last good version comes back, the spec is not edited), Pause or Ignore.
+	// onFailure is Rollback (the default: what last ran well comes back, the spec is not edited), Pause (stop and wait for
+	// somebody) or Ignore (go on with the next batch after the time of each, as Beanstalk's IgnoreHealthCheck).
 	OnFailure *apiv1alpha1.FailurePolicy `json:"onFailure,omitempty"`
 }
 
@@ -65,6 +69,14 @@ func (b *DeploymentSettingsApplyConfiguration) WithHealthGate(value *HealthGateA
 // If called multiple times, the TrafficSplitting field is set to the value of the last call.
 func (b *DeploymentSettingsApplyConfiguration) WithTrafficSplitting(value *TrafficSplittingApplyConfiguration) *DeploymentSettingsApplyConfiguration {
 	b.TrafficSplitting = value
+	return b
+}
+
+// WithHoldSeconds sets the HoldSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HoldSeconds field is set to the value of the last call.
+func (b *DeploymentSettingsApplyConfiguration) WithHoldSeconds(value int32) *DeploymentSettingsApplyConfiguration {
+	b.HoldSeconds = &value
 	return b
 }
 

@@ -21,12 +21,20 @@ type DeploymentStatusApplyConfiguration struct {
 	Type *apiv1alpha1.DeploymentType `json:"type,omitempty"`
 	// policy that is used.
 	Policy *apiv1alpha1.DeploymentPolicy `json:"policy,omitempty"`
-	// state is InProgress, Succeeded, Failed or Superseded.
+	// state is InProgress (also while what last ran well comes back), Succeeded, Failed, Aborted or Superseded.
 	State *apiv1alpha1.DeploymentState `json:"state,omitempty"`
+	// reason of a failure, one word: TimedOut, InstancesCrashed, HealthBelowMinimum, ReleaseCommandFailed or Aborted.
+	Reason *string `json:"reason,omitempty"`
 	// updated is how many instances are new and healthy.
 	Updated *int32 `json:"updated,omitempty"`
 	// desired is how many there should be.
 	Desired *int32 `json:"desired,omitempty"`
+	// peak is the largest number of instances that exist at a time while it runs, old and new ones together.
+	Peak *int32 `json:"peak,omitempty"`
+	// trafficPercent is the share of the requests that the new instances get, with policy TrafficSplitting while it evaluates.
+	TrafficPercent *int32 `json:"trafficPercent,omitempty"`
+	// logsRef names the ConfigMap with what a failed deployment left: reasons and last lines of logs.
+	LogsRef *LocalReferenceApplyConfiguration `json:"logsRef,omitempty"`
 	// startedAt is when it began.
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
 	// finishedAt is when it ended.
@@ -75,6 +83,14 @@ func (b *DeploymentStatusApplyConfiguration) WithState(value apiv1alpha1.Deploym
 	return b
 }
 
+// WithReason sets the Reason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reason field is set to the value of the last call.
+func (b *DeploymentStatusApplyConfiguration) WithReason(value string) *DeploymentStatusApplyConfiguration {
+	b.Reason = &value
+	return b
+}
+
 // WithUpdated sets the Updated field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Updated field is set to the value of the last call.
@@ -88,6 +104,30 @@ func (b *DeploymentStatusApplyConfiguration) WithUpdated(value int32) *Deploymen
 // If called multiple times, the Desired field is set to the value of the last call.
 func (b *DeploymentStatusApplyConfiguration) WithDesired(value int32) *DeploymentStatusApplyConfiguration {
 	b.Desired = &value
+	return b
+}
+
+// WithPeak sets the Peak field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Peak field is set to the value of the last call.
+func (b *DeploymentStatusApplyConfiguration) WithPeak(value int32) *DeploymentStatusApplyConfiguration {
+	b.Peak = &value
+	return b
+}
+
+// WithTrafficPercent sets the TrafficPercent field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TrafficPercent field is set to the value of the last call.
+func (b *DeploymentStatusApplyConfiguration) WithTrafficPercent(value int32) *DeploymentStatusApplyConfiguration {
+	b.TrafficPercent = &value
+	return b
+}
+
+// WithLogsRef sets the LogsRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LogsRef field is set to the value of the last call.
+func (b *DeploymentStatusApplyConfiguration) WithLogsRef(value *LocalReferenceApplyConfiguration) *DeploymentStatusApplyConfiguration {
+	b.LogsRef = value
 	return b
 }
 
