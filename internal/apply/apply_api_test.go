@@ -95,12 +95,12 @@ func (w *world) ctx() context.Context { return w.Context() }
 
 func (w *world) want() []object.Object {
 	w.Helper()
-	step := plan.Step{
-		Slot: "a", Traffic: "a", Rollout: plan.Rollout{ID: 1, Batch: 1},
+	slot := plan.Slot{
+		Name: "a", Content: snapshot.Content{Revision: w.cfg.Revision, Template: w.cfg.Revision}, Rollout: plan.Rollout{ID: 1, Batch: 1},
 		Strategy: plan.Strategy{MaxSurge: intstr.FromInt32(1), MaxUnavailable: intstr.FromInt32(0), ProgressDeadlineSeconds: 600},
 	}
-	d, err1 := workload.Deployment(w.cfg, step)
-	s, err2 := webserver.Service(w.cfg, "a")
+	d, err1 := workload.Deployment(w.cfg, slot, snapshot.Snapshot{})
+	s, err2 := webserver.Service(w.cfg, plan.Traffic{Slot: "a"})
 	sa, err3 := workload.ServiceAccount(w.cfg)
 	w.must(errors.Join(err1, err2, err3))
 	return []object.Object{d, s, sa}

@@ -68,11 +68,14 @@ func scenarios(t *testing.T) []scenario {
 			t.Fatalf("%s has problems %v and unsupported fields %v", s.name, problems, s.cfg.Unsupported)
 		}
 		s.step = rollout.Next(plan.Target{
-			Revision: s.cfg.Revision, Configuration: s.cfg.Configuration, Version: s.cfg.Version.Name, Digest: s.cfg.Version.Digest,
-			Restart: s.cfg.RestartToken, Rebuild: s.cfg.RebuildToken, Desired: s.cfg.Desired,
+			Content: snapshot.Content{
+				Revision: s.cfg.Revision, Configuration: s.cfg.Configuration, Change: s.cfg.Change, Version: s.cfg.Version.Name, Digest: s.cfg.Version.Digest,
+				Restart: s.cfg.RestartToken, Rebuild: s.cfg.RebuildToken, Template: s.cfg.Revision,
+			},
+			Desired: s.cfg.Desired, Scaled: s.cfg.Scaler != settings.ScalerNone,
 			OnVersion: s.cfg.VersionRollout, OnConfiguration: s.cfg.ConfigurationRollout,
 		}, snapshot.Snapshot{}, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
-		if s.objects, err = desired.Build(s.cfg, s.step); err != nil {
+		if s.objects, err = desired.Build(s.cfg, s.step, snapshot.Snapshot{}); err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}
 		out = append(out, s)
@@ -172,7 +175,7 @@ func TestBuildIsDeterministic(t *testing.T) {
 			t.Parallel()
 			want := manifest(t, s.objects)
 			for range 20 {
-				again, err := desired.Build(s.cfg, s.step)
+				again, err := desired.Build(s.cfg, s.step, snapshot.Snapshot{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -412,7 +415,7 @@ func TestManyRoutingRules(t *testing.T) {
 			}
 			s.cfg.Routing.Rules = append(s.cfg.Routing.Rules, v1alpha1.RoutingRule{Path: "/" + strings.Repeat("x", i+1), Process: process})
 		}
-		objects, err := desired.Build(s.cfg, s.step)
+		objects, err := desired.Build(s.cfg, s.step, snapshot.Snapshot{})
 		if err != nil {
 			t.Fatal(err)
 		}

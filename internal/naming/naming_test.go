@@ -24,7 +24,7 @@ func TestNamesNeverChange(t *testing.T) {
 		got = append(got, c.String())
 	}
 	want := []string{
-		"ServiceAccount shop", "NetworkPolicy shop", "Service shop", "Deployment shop-a", "Deployment shop-b",
+		"ServiceAccount shop", "NetworkPolicy shop", "Service shop", "Service shop--candidate", "Deployment shop-a", "Deployment shop-b",
 		"HorizontalPodAutoscaler shop", "PodDisruptionBudget shop", "Ingress shop", "HTTPRoute shop",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -32,6 +32,12 @@ func TestNamesNeverChange(t *testing.T) {
 	}
 	if got := naming.CertificateSecret("shop"); got != "shop-tls" {
 		t.Errorf("CertificateSecret = %q, want shop-tls", got)
+	}
+	if got := naming.Revision("shop", "0123"); got != "shop-0123" {
+		t.Errorf("Revision = %q, want shop-0123", got)
+	}
+	if got := naming.Release("shop", 7); got != "shop-release-7" {
+		t.Errorf("Release = %q, want shop-release-7", got)
 	}
 	if got := naming.Evidence("shop", 7); got != "shop-deployment-7" {
 		t.Errorf("Evidence = %q, want shop-deployment-7", got)

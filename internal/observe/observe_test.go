@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,8 +48,11 @@ func pod(name, uid string) *corev1.Pod {
 }
 
 func builder(objects ...client.Object) *fake.ClientBuilder {
+	byEnvironment := func(o client.Object) []string { return []string{o.GetLabels()[v1alpha1.LabelEnvironmentUID]} }
 	return fake.NewClientBuilder().WithScheme(testkit.Scheme()).WithObjects(objects...).
-		WithIndex(&corev1.Pod{}, PodsByEnvironment, func(o client.Object) []string { return []string{o.GetLabels()[v1alpha1.LabelEnvironmentUID]} })
+		WithIndex(&corev1.Pod{}, PodsByEnvironment, byEnvironment).
+		WithIndex(&appsv1.ControllerRevision{}, RevisionsByEnvironment, byEnvironment).
+		WithIndex(&batchv1.Job{}, ReleasesByEnvironment, byEnvironment)
 }
 
 func TestTake(t *testing.T) {
@@ -148,9 +152,16 @@ func TestSlot(t *testing.T) {
 				v1alpha1.AnnotationRevision: "r1", v1alpha1.AnnotationConfiguration: "c1", v1alpha1.AnnotationVersion: "v1", v1alpha1.AnnotationDigest: "sha256:1",
 				v1alpha1.AnnotationRestart: "t1", v1alpha1.AnnotationRebuild: "t2", v1alpha1.AnnotationRolloutType: "Version", v1alpha1.AnnotationPolicy: "Rolling",
 				v1alpha1.AnnotationRolloutID: "7", v1alpha1.AnnotationBatch: "2", v1alpha1.AnnotationRolloutStarted: at.Format(time.RFC3339),
+				v1alpha1.AnnotationChange: "h1", v1alpha1.AnnotationFailedChange: "h0", v1alpha1.AnnotationFailedVersion: "v0", v1alpha1.AnnotationFailedReason: "TimedOut",
+				v1alpha1.AnnotationFailedMessage: "too late", v1alpha1.AnnotationGoodRevision: "r0", v1alpha1.AnnotationInstances: "4",
+				v1alpha1.AnnotationIgnored: "1", v1alpha1.AnnotationAbort: "t3", v1alpha1.AnnotationStageStarted: at.Format(time.RFC3339),
 			}
 			want := snapshot.Slot{
-				Name: "a", Revision: "r1", Configuration: "c1", Version: "v1", Digest: "sha256:1", Restart: "t1", Rebuild: "t2",
+				Name: "a", Content: snapshot.Content{
+					Revision: "r1", Configuration: "c1", Change: "h1", Version: "v1", Digest: "sha256:1", Restart: "t1", Rebuild: "t2", Template: "r1",
+				},
+				Failed: snapshot.Failure{Change: "h0", Version: "v0", Reason: "TimedOut", Message: "too late"},
+				Good:   "r0", Instances: 4, Ignored: 1, Abort: "t3", StageAt: at, Live: &d.Spec.Template,
 				RolloutType: "Version", Policy: "Rolling", RolloutID: 7, Batch: 2, StartedAt: at, Wanted: 2,
 			}
 			test.want(&want)

@@ -4,6 +4,7 @@
 package settings
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -108,6 +109,7 @@ func TestRollouts(t *testing.T) {
 	base := Rollout{
 		Policy: v1alpha1.PolicyRollingWithAdditionalBatch, BatchSize: intstr.FromString("30%"), GateSeconds: 30,
 		MinStatus: v1alpha1.HealthOk, TimeoutSeconds: 600, OnFailure: v1alpha1.OnFailureRollback,
+		HoldSeconds: 30, Percent: 10, EvaluationSeconds: 300,
 	}
 	with := func(tweak func(*Rollout)) Rollout {
 		r := base
@@ -139,6 +141,16 @@ func TestRollouts(t *testing.T) {
 			with(func(r *Rollout) {
 				r.Policy, r.BatchSize, r.OnFailure = v1alpha1.PolicyAllAtOnce, intstr.FromInt32(2), v1alpha1.OnFailurePause
 				r.GateSeconds, r.MinStatus = 0, v1alpha1.HealthWarning
+			})},
+		{"two sets", v1alpha1.TierWebServer,
+			&v1alpha1.Deployment{
+				Version: &v1alpha1.DeploymentSettings{Policy: v1alpha1.PolicyImmutable, HoldSeconds: ptr.To[int32](0)},
+				Configuration: &v1alpha1.DeploymentSettings{Policy: v1alpha1.PolicyTrafficSplitting,
+					TrafficSplitting: &v1alpha1.TrafficSplitting{Percent: ptr.To[int32](20), EvaluationSeconds: ptr.To[int32](5)}},
+			},
+			with(func(r *Rollout) { r.Policy, r.HoldSeconds = v1alpha1.PolicyImmutable, 0 }),
+			with(func(r *Rollout) {
+				r.Policy, r.HoldSeconds, r.Percent, r.EvaluationSeconds = v1alpha1.PolicyTrafficSplitting, 0, 20, 5
 			})},
 		{"version does not follow configuration", v1alpha1.TierWebServer,
 			&v1alpha1.Deployment{Configuration: &v1alpha1.DeploymentSettings{Policy: v1alpha1.PolicyAllAtOnce}},
@@ -196,13 +208,13 @@ func TestVersion(t *testing.T) {
 	}
 	t.Run("none", func(t *testing.T) {
 		t.Parallel()
-		if s := resolve(func(l *Layers) { l.Version = nil }); s.Version != (Version{}) || len(s.Processes) != 1 {
+		if s := resolve(func(l *Layers) { l.Version = nil }); !reflect.DeepEqual(s.Version, Version{}) || len(s.Processes) != 1 {
 			t.Errorf("version = %+v with processes %v, want none and one process", s.Version, s.Processes)
 		}
 	})
 	t.Run("a bundle", func(t *testing.T) {
 		t.Parallel()
-		if s := resolve(func(l *Layers) { l.Version.Spec.Source = v1alpha1.VersionSource{} }); s.Version != (Version{}) {
+		if s := resolve(func(l *Layers) { l.Version.Spec.Source = v1alpha1.VersionSource{} }); !reflect.DeepEqual(s.Version, Version{}) {
 			t.Errorf("version = %+v, want none", s.Version)
 		}
 	})
