@@ -23,7 +23,7 @@ var _ = Describe("Launching", func() {
 		w.create(ctx, w.web())
 		after, writes := w.mustPass(ctx)
 		Expect(writes).To(ConsistOf("PATCH deployments/blue-a", "PATCH services/blue", "PATCH serviceaccounts/blue",
-			"PATCH networkpolicies/blue", "PATCH poddisruptionbudgets/blue"))
+			"PATCH networkpolicies/blue", "PATCH poddisruptionbudgets/blue", HavePrefix("PATCH controllerrevisions/blue-")))
 		Expect(after).To(And(BeNumerically(">", 0), BeNumerically("<=", time.Second)))
 		Expect(w.told()).To(BeEmpty())
 
@@ -102,7 +102,7 @@ var _ = Describe("A deployment", func() {
 		w.launched(ctx)
 		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.VersionRef.Name = "v2" })
 		_, writes := w.mustPass(ctx)
-		Expect(writes).To(Equal([]string{"PATCH deployments/blue-a"}))
+		Expect(writes).To(ConsistOf("PATCH deployments/blue-a", HavePrefix("PATCH controllerrevisions/blue-")))
 		w.later(time.Second)
 		_, writes = w.mustPass(ctx)
 		Expect(writes).To(Equal([]string{status}))
@@ -126,10 +126,13 @@ var _ = Describe("A deployment", func() {
 		Expect(env.Status.History[0].ID).To(Equal(int64(2)))
 	})
 
-	It("that misses its time fails, and another version ends the failure", func(ctx SpecContext) {
+	It("that misses its time fails where onFailure is Pause, and another version ends the failure", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.launched(ctx)
-		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.VersionRef.Name = "v2" })
+		w.change(ctx, func(e *v1alpha1.Environment) {
+			e.Spec.VersionRef.Name = "v2"
+			e.Spec.Deployment = &v1alpha1.Deployment{Version: &v1alpha1.DeploymentSettings{OnFailure: v1alpha1.OnFailurePause}}
+		})
 		w.mustPass(ctx)
 		w.rollout(ctx, 1, "ProgressDeadlineExceeded")
 		w.mustPass(ctx)
@@ -148,6 +151,52 @@ var _ = Describe("A deployment", func() {
 		w.mustPass(ctx)
 		Expect(w.shows(ctx, v1alpha1.ConditionReady)).To(HavePrefix("True Ready"))
 		Expect(w.shows(ctx, v1alpha1.ConditionStalled)).To(BeEmpty())
+	})
+
+	It("that misses its time brings back what ran, remembers what failed, and tries nothing until the spec changes", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.launched(ctx)
+		first := w.deployment(ctx).Annotations[v1alpha1.AnnotationRevision]
+		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.VersionRef.Name = "v2" })
+		w.mustPass(ctx)
+		w.rollout(ctx, 1, "ProgressDeadlineExceeded")
+		_, writes := w.mustPass(ctx)
+		Expect(writes).To(ContainElement("PATCH deployments/blue-a"))
+		Expect(writes).To(ContainElement("POST configmaps"))
+		Expect(w.shows(ctx, v1alpha1.ConditionVersionDeployed)).To(And(HavePrefix("False RollingBack"), ContainSubstring("going back to v1")))
+		Expect(w.deployment(ctx).Annotations).To(And(
+			HaveKeyWithValue(v1alpha1.AnnotationRevision, first), HaveKeyWithValue(v1alpha1.AnnotationFailedVersion, "v2"), HaveKeyWithValue(v1alpha1.AnnotationRolloutID, "2")))
+		w.later(time.Second)
+		w.rollout(ctx, 2, "NewReplicaSetAvailable")
+		w.mustPass(ctx)
+		Expect(w.shows(ctx, v1alpha1.ConditionReady)).To(And(HavePrefix("False RolledBack"), ContainSubstring("v1 runs again")))
+		Expect(w.shows(ctx, v1alpha1.ConditionStalled)).To(HavePrefix("True RolledBack"))
+		env := w.environment(ctx)
+		Expect(env.Spec.VersionRef.Name).To(Equal("v2"))
+		Expect(env.Status.DeployedVersion.Name).To(Equal("v1"))
+		Expect(env.Status.FailedVersions).To(Equal([]v1alpha1.FailedVersion{{Name: "v2", Reason: v1alpha1.ReasonTimedOut}}))
+		Expect(env.Status.History[0]).To(And(HaveField("ID", int64(2)), HaveField("Version", "v2"), HaveField("Result", v1alpha1.DeploymentFailed),
+			HaveField("Reason", v1alpha1.ReasonTimedOut), HaveField("LogsRef.Name", "blue-deployment-2")))
+		Expect(w.told()).To(And(ContainSubstring("DeploymentFailed Deployment 2 of v2 failed"), ContainSubstring("RolledBack Deployment 2 of v2")))
+		_, writes = w.mustPass(ctx)
+		Expect(writes).To(BeEmpty())
+
+		w.change(ctx, func(e *v1alpha1.Environment) { e.Annotations = map[string]string{v1alpha1.AnnotationRestartRequested: "again"} })
+		w.mustPass(ctx)
+		w.later(time.Second)
+		w.rollout(ctx, 2, "NewReplicaSetAvailable")
+		w.mustPass(ctx)
+		Expect(w.deployment(ctx).Annotations).To(And(HaveKeyWithValue(v1alpha1.AnnotationVersion, "v1"), HaveKeyWithValue(v1alpha1.AnnotationRestart, "again")))
+		Expect(w.shows(ctx, v1alpha1.ConditionReady)).To(HavePrefix("False RolledBack"))
+		Expect(w.environment(ctx).Status.Operations.Restart.Completed).To(BeTrue())
+
+		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.VersionRef.Name = "v1" })
+		w.mustPass(ctx)
+		w.later(time.Second)
+		w.rollout(ctx, 2, "NewReplicaSetAvailable")
+		w.mustPass(ctx)
+		Expect(w.shows(ctx, v1alpha1.ConditionReady)).To(HavePrefix("True Ready"))
+		Expect(w.deployment(ctx).Annotations).NotTo(HaveKey(v1alpha1.AnnotationFailedVersion))
 	})
 
 	It("that is overtaken is remembered as superseded", func(ctx SpecContext) {

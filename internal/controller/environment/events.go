@@ -97,12 +97,15 @@ func pace(before, after *v1alpha1.Environment) shell.Pace {
 	was, is := before.Status.Conditions, after.Status.Conditions
 	busy := condition.IsTrue(is, v1alpha1.ConditionReconciling)
 	wasBusy := condition.IsTrue(was, v1alpha1.ConditionReconciling)
+	same := sameDeployment(before.Status.Deployment, after.Status.Deployment) && reason(before) == reason(after)
 	switch {
+	case reason(after) != "" && reason(before) != reason(after):
+		return shell.Immediately
 	case busy && !wasBusy:
 		return shell.Beginning
-	case busy && sameDeployment(before.Status.Deployment, after.Status.Deployment) && !worse(before.Status.Health, after.Status.Health):
+	case busy && same && !worse(before.Status.Health, after.Status.Health):
 		return shell.Progress
-	case !turned(was, is) && sameDeployment(before.Status.Deployment, after.Status.Deployment) && sameHealth(before.Status.Health, after.Status.Health) &&
+	case !turned(was, is) && same && sameHealth(before.Status.Health, after.Status.Health) &&
 		before.Status.URL == after.Status.URL:
 		return shell.Progress
 	default:
@@ -115,6 +118,14 @@ func turned(was, is []metav1.Condition) bool {
 	return !slices.EqualFunc(was, is, func(a, b metav1.Condition) bool {
 		return a.Type == b.Type && a.Status == b.Status && a.Reason == b.Reason && a.ObservedGeneration == b.ObservedGeneration
 	})
+}
+
+// reason why the deployment failed; empty while it has not.
+func reason(env *v1alpha1.Environment) string {
+	if env.Status.Deployment == nil {
+		return ""
+	}
+	return env.Status.Deployment.Reason
 }
 
 func sameDeployment(a, b *v1alpha1.DeploymentStatus) bool {

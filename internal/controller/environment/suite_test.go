@@ -64,7 +64,7 @@ func (w *world) restart() {
 	recorder := events.NewFakeRecorder(100)
 	w.events = recorder.Events
 	w.reconcile = reconcile.AsReconciler(bench.Client, New(Dependencies{
-		Client: bench.Client, Live: bench.Live, Recorder: recorder, Operator: w.operator, ClusterScoped: true, Now: w.clock.Now,
+		Client: bench.Client, Live: bench.Live, Logs: logs{}, Recorder: recorder, Operator: w.operator, ClusterScoped: true, Now: w.clock.Now,
 	}))
 }
 
@@ -228,4 +228,11 @@ func (w *world) shows(ctx context.Context, kind string) string {
 		return ""
 	}
 	return string(c.Status) + " " + c.Reason + ": " + c.Message
+}
+
+// logs stands in for the kubelets, which this fixture does not have.
+type logs struct{}
+
+func (logs) Tail(_ context.Context, _, pod, _ string, _ bool, _, _ int64) (string, error) {
+	return "the last words of " + pod + "\n", nil
 }
