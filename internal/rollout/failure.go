@@ -45,7 +45,7 @@ func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Con
 	step.Slots, step.Release = []plan.Slot{kept}, nil
 	step.Current, step.Stable = slot.Name, slot.Name
 	step.Traffic, step.Scaler = s.requests(slot.Name), plan.Scaler{Slot: slot.Name}
-	step.Rollout = r
+	step.Rollout, step.Target = r, content
 	step.State, step.Updated, step.Deadline, step.Wake = plan.RollingBack, 0, time.Time{}, time.Time{}
 	step.Reason = fmt.Sprintf("%s failed: %s; going back to %s", memory.Version, memory.Message, content.Version)
 	return step
