@@ -13,6 +13,8 @@
 //   - evaluation (TrafficSplitting): they get a share of the requests for a time, while health is watched;
 //   - switch: one write sends all requests to them;
 //   - hold: the old set stays for a while, so that going back is one write too; then it is removed.
+//
+// Instances that get no requests have nothing to switch: they work from their start, and the old set goes as soon as all pass.
 package twoslot
 
 import (
@@ -31,6 +33,9 @@ import (
 // introduction is the shortest health gate of a new set, in seconds: routers must know the instances before they are sent
 // requests, and an evaluated or switched set gets them at once.
 const introduction = 5
+
+// upToDate is the reason of a rollout that is done.
+const upToDate = "all instances are up to date"
 
 // Sides are the two sets.
 type Sides struct {
@@ -226,6 +231,9 @@ func promote(want plan.Target, p plan.Progress, with settings.Rollout, at time.T
 	case !good:
 		p.State, p.Deadline, p.Wake = plan.InProgress, deadline, deadline.Add(time.Second)
 		p.Reason = fmt.Sprintf("the new instances run; their health is %s, and at least %s is required", want.Judged.Status, with.MinStatus)
+	case !want.Routed:
+		// Nothing is moved, and so nothing records since when: they have been working since they were started.
+		p.State, p.Moved, p.Settled, p.Updated, p.Reason = plan.Idle, true, true, p.Desired, upToDate
 	default:
 		p.State, p.Moved, p.MovedSince = plan.InProgress, true, whole(at)
 		p.Wake = p.MovedSince.Add(seconds(with.HoldSeconds))
@@ -241,7 +249,7 @@ func hold(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, at 
 	ignore := with.OnFailure == v1alpha1.OnFailureIgnore
 	switch {
 	case !at.Before(until):
-		p.State, p.Settled, p.Updated, p.Reason = plan.Idle, true, p.Desired, "all instances are up to date"
+		p.State, p.Settled, p.Updated, p.Reason = plan.Idle, true, p.Desired, upToDate
 	case !ignore && want.Judged.Crash != "":
 		return failed(p, v1alpha1.ReasonInstancesCrashed, want.Judged.Crash)
 	case !ignore && !plan.Passes(want.Judged.Status, with.MinStatus):
