@@ -248,13 +248,13 @@ func hold(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, at 
 	until := p.MovedSince.Add(seconds(with.HoldSeconds))
 	ignore := with.OnFailure == v1alpha1.OnFailureIgnore
 	switch {
-	case !at.Before(until):
-		p.State, p.Settled, p.Updated, p.Reason = plan.Idle, true, p.Desired, upToDate
 	case !ignore && want.Judged.Crash != "":
 		return failed(p, v1alpha1.ReasonInstancesCrashed, want.Judged.Crash)
 	case !ignore && !plan.Passes(want.Judged.Status, with.MinStatus):
 		return failed(p, v1alpha1.ReasonHealthBelowMinimum, fmt.Sprintf("the health of the new instances is %s after they got all requests; at least %s is required",
 			want.Judged.Status, with.MinStatus))
+	case !at.Before(until):
+		p.State, p.Settled, p.Updated, p.Reason = plan.Idle, true, p.Desired, upToDate
 	default:
 		p.State, p.Wake, p.Reason = plan.InProgress, until, held(with)
 	}
