@@ -41,6 +41,10 @@ func (s scene) fail(step plan.Step, f plan.Failure) plan.Step {
 
 // returnTo brings content back in a slot, which remembers what failed. Other slots, and release commands, go.
 func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Content, r plan.Rollout, memory snapshot.Failure) plan.Step {
+	if content.Revision == slot.Revision {
+		// Nothing begins here, so what the Deployment says of its progress still counts.
+		r.StartedAt = slot.StartedAt
+	}
 	kept := plan.Slot{Name: slot.Name, Content: content, Rollout: r, Strategy: s.rest(slot, r), Good: content.Template, Failed: memory}
 	step.Slots, step.Release = []plan.Slot{kept}, nil
 	step.Current, step.Stable = slot.Name, slot.Name
@@ -56,7 +60,7 @@ func (s scene) rolledBack() plan.Step {
 	only := s
 	only.other = nil
 	want := s.aim()
-	want.Abort, want.Judged, want.GoodID = "", plan.Judgement{}, s.recorded.ID
+	want.Abort, want.Judged = "", plan.Judgement{}
 	only.want = want
 	// A rollback that cannot go on stops, whatever the policy says of failures.
 	with := s.with

@@ -47,7 +47,7 @@ func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Ro
 	switch {
 	case !slot.Settled:
 		p.State, p.Updated, p.Reason = plan.InProgress, 0, "waiting for the cluster to take up the change"
-	case slot.Complete && (current(slot, r) || counted(slot)):
+	case slot.Complete && want.GoodID == r.ID, Done(slot, r):
 		return complete(want, p, r, with, deadline, at)
 	case late && with.OnFailure == v1alpha1.OnFailureIgnore:
 		return ignore(p, slot, with, at)
@@ -143,8 +143,14 @@ func fresh(slot snapshot.Slot, healthy int32) int32 {
 
 // current says whether what the Deployment tells of its progress was said since this rollout began. When a revision returns
 // whose ReplicaSet still exists, the Deployment controller keeps what it said of the rollout before until it sees progress.
+// What was said in its first second may still be about the one before.
 func current(slot snapshot.Slot, r plan.Rollout) bool {
-	return slot.ProgressAt.IsZero() || !slot.ProgressAt.Before(r.StartedAt)
+	return slot.ProgressAt.IsZero() || slot.ProgressAt.After(r.StartedAt)
+}
+
+// Done says whether the rollout of a slot is complete, as far as the slot itself shows it.
+func Done(slot snapshot.Slot, r plan.Rollout) bool {
+	return slot.Settled && slot.Complete && (current(slot, r) || counted(slot))
 }
 
 // began is when the present batch did.
