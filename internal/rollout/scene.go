@@ -71,9 +71,14 @@ func (s *scene) roles() {
 		if newer(b, a, s.now.Traffic) {
 			s.current, s.stable = b, a
 		}
+		if s.current.Instances == 0 {
+			// What is changed in place needs no second set: this one is left over, and goes.
+			s.stable = s.current
+			return
+		}
 		left := s.stable
 		s.other = &left
-		if s.current.Failed.Change != "" || s.now.Traffic.Slot == s.current.Name {
+		if s.now.Traffic.Slot == s.current.Name {
 			s.stable = s.current
 		}
 	case hasB:
