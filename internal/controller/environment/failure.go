@@ -101,11 +101,12 @@ func (r *Reconciler) keepEvidence(ctx context.Context, env *v1alpha1.Environment
 	}
 }
 
-// failing are the instances of the revision that failed; all, when none of it is left.
+// failing are the instances of the revision that failed, which is what is being left when something else comes back; all, when none
+// of it is there.
 func (p *pass) failing() []snapshot.Instance {
 	var out []snapshot.Instance
 	for _, i := range p.now.Instances {
-		if i.Revision == p.step.Target.Revision {
+		if (i.Revision == p.step.Target.Revision) == (p.step.State == plan.Failed) {
 			out = append(out, i)
 		}
 	}
