@@ -166,14 +166,14 @@ var _ = Describe("resolving an image", func() {
 		Expect(shows(ver, stalled)).To(BeEmpty())
 	})
 
-	It("lists a release command as a field without effect", func(ctx context.Context) {
+	It("takes a release command", func(ctx context.Context) {
 		reference, _ := w.push("41")
 		w.create(ctx, testkit.MakeVersion(w.namespace, "shop-41", reference, func(v *v1alpha1.ApplicationVersion) {
 			v.Spec.ReleaseCommand = &v1alpha1.ReleaseCommand{Command: []string{"npm", "run", "migrate"}}
 		}))
 		w.mustPass(ctx, "shop-41")
 		ver := w.version(ctx, "shop-41")
-		Expect(shows(ver, supported)).To(HavePrefix("False NotYetSupported: spec.releaseCommand has no effect"))
+		Expect(shows(ver, supported)).To(HavePrefix("True AllSupported"))
 		Expect(shows(ver, ready)).To(HavePrefix("True Processed"))
 	})
 })

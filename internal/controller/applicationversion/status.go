@@ -46,11 +46,6 @@ func verdicts(ver *v1alpha1.ApplicationVersion, use usage) []condition.Verdict {
 	out := []condition.Verdict{
 		condition.True(v1alpha1.ConditionFieldsSupported, v1alpha1.ReasonAllSupported, "Every field that is set has its effect."),
 	}
-	if ver.Spec.ReleaseCommand != nil {
-		out[0] = condition.False(v1alpha1.ConditionFieldsSupported, v1alpha1.ReasonNotYetSupported,
-			"spec.releaseCommand has no effect in this release: nothing runs it. Run it yourself before you deploy; it comes with "+
-				"the rollout engine, see docs/roadmap.md.")
-	}
 	if !ver.DeletionTimestamp.IsZero() {
 		out = append(out, condition.True(v1alpha1.ConditionTerminating, v1alpha1.ReasonInUse, waitingMessage(use)))
 	}
