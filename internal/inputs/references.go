@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,12 +30,16 @@ const (
 	kindConfigMap = "configmap"
 )
 
-// reference is a Secret or ConfigMap, with the keys that must be in it and the field that first names it.
+// reference is a Secret or ConfigMap, with the keys that must be in it and the field that first names it. With everyKey among the keys,
+// whatever it holds counts.
 type reference struct {
 	kind, name string
 	keys       []string
 	field      string
 }
+
+// everyKey stands for all keys of an object that is mounted. No key can be called that.
+const everyKey = "*"
 
 // memory remembers what was read, so that an unchanged Secret is read once for each process.
 type memory struct {
@@ -130,10 +135,10 @@ func volumeReferences(list []v1alpha1.Volume, add adder) {
 	for _, v := range list {
 		field := fmt.Sprintf("spec.podTemplate.volumes[%s]", v.Name)
 		if v.Secret != nil {
-			add(kindSecret, v.Secret.Name, "", field)
+			add(kindSecret, v.Secret.Name, everyKey, field)
 		}
 		if v.ConfigMap != nil {
-			add(kindConfigMap, v.ConfigMap.Name, "", field)
+			add(kindConfigMap, v.ConfigMap.Name, everyKey, field)
 		}
 	}
 }
@@ -217,6 +222,12 @@ func (l *Loader) read(ctx context.Context, key client.ObjectKey, ref reference, 
 	}
 	sum := sha256.New()
 	for _, k := range ref.keys {
+		if k == everyKey {
+			for _, name := range slices.Sorted(maps.Keys(data)) {
+				fmt.Fprintf(sum, "%q:%q\n", name, data[name])
+			}
+			continue
+		}
 		value, ok := data[k]
 		if !ok {
 			return settings.CheckedInput{}, keyNotFound(ref, k)

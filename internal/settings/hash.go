@@ -36,7 +36,9 @@ func configurationHash(s Settings, l Layers) string {
 	}
 	if l.Environment.Spec.OnSecretChange == v1alpha1.SecretChangeRollout {
 		for _, in := range l.Checked {
-			put(h, "input", in.Kind, in.Name, in.Digest)
+			if reaches(s, in) {
+				put(h, "input", in.Kind, in.Name, in.Digest)
+			}
 		}
 	}
 	for _, a := range []*v1alpha1.ResourceAmounts{s.Resources.Requests, s.Resources.Limits} {
@@ -61,6 +63,21 @@ func revisionHash(s Settings, restart string) string {
 	put(h, "configuration", s.Configuration)
 	put(h, "restart", restart)
 	return short(h)
+}
+
+// reaches says whether instances get to see an input: as a property, or mounted. A route's certificate is none of theirs.
+func reaches(s Settings, in CheckedInput) bool {
+	for _, p := range s.Properties {
+		if strings.HasPrefix(propertySource(p), in.Kind+":"+in.Name+":") {
+			return true
+		}
+	}
+	for _, v := range s.Pod.Volumes {
+		if volume := volumeSource(v); strings.EqualFold(volume, in.Kind+":"+in.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // Restarted is the revision of instances of another revision that were restarted with a token.

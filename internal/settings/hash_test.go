@@ -189,7 +189,18 @@ func change(v reflect.Value) {
 func TestRevision(t *testing.T) {
 	t.Parallel()
 	secrets := func(l *Layers) {
-		l.Checked = []CheckedInput{{Kind: "secret", Name: "db", ResourceVersion: "1", Digest: "a"}}
+		l.Checked = []CheckedInput{
+			{Kind: "configmap", Name: "flags", ResourceVersion: "1", Digest: "a"}, {Kind: "secret", Name: "db", ResourceVersion: "1", Digest: "a"},
+			{Kind: "secret", Name: "tls", ResourceVersion: "1", Digest: "a"},
+		}
+		l.Environment.Spec.EnvironmentProperties = []v1alpha1.EnvironmentProperty{{
+			Name: "DB", ValueFrom: &v1alpha1.PropertySource{SecretKeyRef: &v1alpha1.KeyReference{Name: "db", Key: "url"}},
+		}}
+		l.Environment.Spec.PodTemplate = &v1alpha1.PodTemplate{Volumes: []v1alpha1.Volume{{Name: "f", ConfigMap: &v1alpha1.LocalReference{Name: "flags"}}}}
+	}
+	followed := func(l *Layers) {
+		secrets(l)
+		l.Environment.Spec.OnSecretChange = v1alpha1.SecretChangeRollout
 	}
 	for _, tc := range []struct {
 		name          string
@@ -216,15 +227,11 @@ func TestRevision(t *testing.T) {
 		{"another annotation", nil, func(l *Layers) { l.Environment.Annotations = map[string]string{"a": "b"} }, false, false},
 		{"another base domain", nil, func(l *Layers) { l.Operator.BaseDomain = "other" }, false, false},
 		{"another trusted network", nil, func(l *Layers) { l.Operator.TrustedCIDRs = []string{"10.0.0.0/8"} }, false, false},
-		{"a secret's value, by default", secrets, func(l *Layers) { l.Checked[0].Digest = "b" }, false, false},
-		{"a secret's value, with Rollout", func(l *Layers) {
-			secrets(l)
-			l.Environment.Spec.OnSecretChange = v1alpha1.SecretChangeRollout
-		}, func(l *Layers) { l.Checked[0].Digest = "b" }, true, true},
-		{"a secret's other keys, with Rollout", func(l *Layers) {
-			secrets(l)
-			l.Environment.Spec.OnSecretChange = v1alpha1.SecretChangeRollout
-		}, func(l *Layers) { l.Checked[0].ResourceVersion = "2" }, false, false},
+		{"a secret's value, by default", secrets, func(l *Layers) { l.Checked[1].Digest = "b" }, false, false},
+		{"a secret's value, with Rollout", followed, func(l *Layers) { l.Checked[1].Digest = "b" }, true, true},
+		{"a mounted config map, with Rollout", followed, func(l *Layers) { l.Checked[0].Digest = "b" }, true, true},
+		{"a route's certificate, with Rollout", followed, func(l *Layers) { l.Checked[2].Digest = "b" }, false, false},
+		{"a secret's other keys, with Rollout", followed, func(l *Layers) { l.Checked[1].ResourceVersion = "2" }, false, false},
 		{"the order of properties", environment(func(e *v1alpha1.EnvironmentSpec) {
 			e.EnvironmentProperties = []v1alpha1.EnvironmentProperty{{Name: "A"}, {Name: "B"}}
 		}), environment(func(e *v1alpha1.EnvironmentSpec) { slices.Reverse(e.EnvironmentProperties) }), false, false},
