@@ -22,21 +22,39 @@ func (s scene) fail(step plan.Step, f plan.Failure) plan.Step {
 	memory := snapshot.Failure{Change: step.Target.Change, Version: step.Target.Version, Reason: f.Reason, Message: f.Message}
 	r := step.Rollout
 	r.StartedAt, r.StageAt, r.Instances, r.Ignored, r.Abort = whole(s.at), time.Time{}, 0, 0, s.want.Abort
+	slot := s.keeps(step)
+	content, ok := s.before(slot, slot.Name == s.current.Name && step.Release == nil)
+	if !ok {
+		step.Reason += "; there is nothing to roll back to"
+		return step
+	}
+	return s.returnTo(step, slot, content, r, memory)
+}
+
+// keeps is the slot that stays when a rollout fails.
+func (s scene) keeps(step plan.Step) snapshot.Slot {
 	switch {
 	case step.Release != nil:
-		return s.returnTo(step, s.stable, s.stable.Content, r, memory)
+		return s.stable
 	case s.other != nil:
-		return s.returnTo(step, *s.other, s.other.Content, r, memory)
+		return *s.other
 	default:
-		good, ok := s.now.Revisions[s.current.Good]
-		if !ok || s.current.Good == s.current.Template {
-			step.Reason += "; there is nothing to roll back to"
-			return step
-		}
-		content := good.Content
-		content.Rebuild = s.goal.Rebuild
-		return s.returnTo(step, s.current, content, r, memory)
+		return s.current
 	}
+}
+
+// before is the last good content of a slot; false when there is none. A slot that did not fail itself keeps what it has when
+// nothing better is known.
+func (s scene) before(slot snapshot.Slot, failing bool) (snapshot.Content, bool) {
+	if !failing && (s.succeeded(slot) || slot.Failed.Change != "") {
+		return slot.Content, true
+	}
+	good, ok := s.now.Revisions[slot.Good]
+	if !ok || slot.Good == slot.Template {
+		return slot.Content, !failing
+	}
+	good.Rebuild = s.goal.Rebuild
+	return good.Content, true
 }
 
 // returnTo brings content back in a slot, which remembers what failed. Other slots, and release commands, go.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/rollout/inplace"
 	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
@@ -158,9 +159,28 @@ func (s scene) newest() int64 {
 
 // good is the revision that a failure in the stable slot returns to: what it runs, if that was deployed with success.
 func (s scene) good() string {
-	slot := s.stable
-	if slot.Failed.Change == "" && slot.RolloutID > 0 && (slot.RolloutID == s.want.GoodID || (slot.Settled && slot.Complete)) {
-		return slot.Template
+	if s.succeeded(s.stable) {
+		return s.stable.Template
 	}
-	return slot.Good
+	return s.stable.Good
+}
+
+// succeeded says whether what a slot runs was deployed with success. Status says so; without it, for example after a restore, the
+// slot must show it: complete, healthy as far as that is known, and no other set is left.
+func (s scene) succeeded(slot snapshot.Slot) bool {
+	r := plan.Recorded(slot)
+	switch {
+	case slot.Failed.Change != "" || r.ID == 0:
+		return false
+	case r.ID == s.want.GoodID:
+		return true
+	case !inplace.Done(slot, r):
+		return false
+	case slot.Name != s.current.Name:
+		return true
+	default:
+		with := s.policy(r.Type)
+		healthy := s.want.Judged.Crash == "" && plan.Passes(s.want.Judged.Status, with.MinStatus)
+		return s.other == nil && (healthy || with.OnFailure == v1alpha1.OnFailureIgnore)
+	}
 }
