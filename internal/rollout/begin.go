@@ -21,10 +21,7 @@ func (s scene) begin() plan.Step {
 		if ready := s.released(r); ready == nil || !ready.Succeeded {
 			return s.release(r, ready)
 		}
-		r.ID = s.pending.ID
-		if s.pending.Abort != r.Abort && s.pending.Abort != s.want.Abort {
-			r.Abort = s.pending.Abort
-		}
+		r.ID, r.Abort = s.pending.ID, s.pending.Abort
 	}
 	with := s.policy(r.Type)
 	if s.besides(r.Type, with) {
@@ -56,9 +53,10 @@ func (s scene) size() int32 {
 	return s.want.Desired
 }
 
-// besides says whether a second set is started. Nothing is spared by one when nothing runs, or when all is made again.
+// besides says whether a second set is started. Nothing is spared by one when nothing runs, or when all is made again. What came back
+// stays in its slot, which remembers what failed.
 func (s scene) besides(kind v1alpha1.DeploymentType, with settings.Rollout) bool {
-	return settings.TwoSlots(with.Policy) && s.exists && kind != v1alpha1.DeploymentRebuild && s.size() > 0 && s.stable.Wanted > 0 &&
+	return settings.TwoSlots(with.Policy) && s.exists && !s.blocked && kind != v1alpha1.DeploymentRebuild && s.size() > 0 && s.stable.Wanted > 0 &&
 		s.goal.Revision != s.stable.Revision
 }
 
@@ -67,7 +65,7 @@ func (s scene) beginInPlace(r plan.Rollout, with settings.Rollout) plan.Step {
 	p := inplace.Begin(s.aim(), slot, r, with)
 	kept := plan.Slot{Name: slot.Name, Content: s.goal, Rollout: r, Strategy: p.Strategy, Good: s.good()}
 	if s.blocked {
-		kept.Failed = slot.Failed
+		kept.Failed = s.memory()
 	}
 	step := s.step(p, kept)
 	step.Begins, step.Slots = true, []plan.Slot{kept}
@@ -77,6 +75,15 @@ func (s scene) beginInPlace(r plan.Rollout, with settings.Rollout) plan.Step {
 		step.Extra, step.Peak = p.Desired, p.Desired
 	}
 	return step
+}
+
+// memory is what failed and is not tried again.
+func (s scene) memory() snapshot.Failure {
+	if s.refused == nil {
+		return s.current.Failed
+	}
+	f := s.refusal()
+	return snapshot.Failure{Change: s.refused.Change, Version: s.refused.Version, Reason: f.Reason, Message: f.Message}
 }
 
 func (s scene) beginBeside(r plan.Rollout, with settings.Rollout) plan.Step {
@@ -92,9 +99,9 @@ func (s scene) beginBeside(r plan.Rollout, with settings.Rollout) plan.Step {
 }
 
 // releases says whether a rollout has a release command: every one but a restart, which changes nothing, and what only brings back
-// what ran before.
+// what runs in the stable slot.
 func (s scene) releases(kind v1alpha1.DeploymentType) bool {
-	return s.want.Release && !s.blocked && kind != v1alpha1.DeploymentRestart && (!s.exists || s.goal.Change != s.current.Change)
+	return s.want.Release && !s.blocked && kind != v1alpha1.DeploymentRestart && (!s.exists || s.goal.Change != s.stable.Change)
 }
 
 // released is the release command that was made for this rollout; nil when there is none yet.

@@ -105,19 +105,25 @@ func (s scene) rolledBack() plan.Step {
 // releaseFailed keeps everything as it is after the release command failed.
 func (s scene) releaseFailed() plan.Step {
 	step := s.unchanged()
-	message := "the release command failed"
-	if s.refused.Message != "" {
-		message += ": " + s.refused.Message
-	}
+	failure := s.refusal()
 	step.Rollout = plan.Rollout{
 		ID: s.refused.ID, Type: v1alpha1.DeploymentType(s.refused.RolloutType), Policy: v1alpha1.DeploymentPolicy(s.refused.Policy),
 		Batch: 1, StartedAt: s.refused.StartedAt, Abort: s.refused.Abort,
 	}
-	step.State, step.Failure, step.Updated = plan.Failed, &plan.Failure{Reason: v1alpha1.ReasonReleaseCommandFailed, Message: message}, 0
+	step.State, step.Failure, step.Updated = plan.Failed, &failure, 0
 	step.Target, step.Release = s.want.Content, &step.Rollout
-	step.Reason = message + "; nothing was changed"
+	step.Reason = failure.Message + "; nothing was changed"
 	step.Wake, step.Deadline = time.Time{}, time.Time{}
 	return step
+}
+
+// refusal is why the release command refused a rollout.
+func (s scene) refusal() plan.Failure {
+	message := "the release command failed"
+	if s.refused.Message != "" {
+		message += ": " + s.refused.Message
+	}
+	return plan.Failure{Reason: v1alpha1.ReasonReleaseCommandFailed, Message: message}
 }
 
 // aborts says whether somebody asked for the end of this rollout, in time.
