@@ -136,20 +136,22 @@ func (s scene) release(r plan.Rollout, running *snapshot.Release) plan.Step {
 	return step
 }
 
-// unchanged is a step that leaves the slots as they are.
+// unchanged is a step that changes nothing for a release command. A new set that gets no requests, or a share, goes at once: what is
+// wanted now is another one. One that has them all goes on to its end.
 func (s scene) unchanged() plan.Step {
 	if !s.exists {
 		return plan.Step{Desired: s.want.Desired, Traffic: plan.Traffic{Slot: snapshot.SlotA}, Scaler: plan.Scaler{Slot: snapshot.SlotA}}
 	}
-	kept := s
-	kept.goal = s.current.Content
-	if s.other == nil {
-		slot := plan.Kept(s.current, s.rest(s.current, s.recorded))
-		return plan.Step{
-			Slots: []plan.Slot{slot}, Current: slot.Name, Stable: slot.Name, Rollout: s.recorded, Target: slot.Content,
-			Traffic: s.requests(slot.Name), Scaler: plan.Scaler{Slot: slot.Name}, Desired: s.current.Wanted, Updated: s.current.Wanted, Peak: s.current.Wanted,
-		}
+	if s.other != nil && s.stable.Name == s.current.Name {
+		kept := s
+		kept.goal, kept.want.Content, kept.want.Abort = s.current.Content, s.current.Content, s.current.Abort
+		step := kept.goOn()
+		step.Failure = nil
+		return step
 	}
-	kept.want.Content, kept.want.Abort = s.current.Content, s.current.Abort
-	return kept.goOn()
+	slot, n := plan.Kept(s.stable, s.rest(s.stable, plan.Recorded(s.stable))), s.stable.Wanted
+	return plan.Step{
+		Slots: []plan.Slot{slot}, Current: slot.Name, Stable: slot.Name, Rollout: slot.Rollout, Target: slot.Content,
+		Traffic: s.requests(slot.Name), Scaler: plan.Scaler{Slot: slot.Name}, Desired: n, Updated: n, Peak: n,
+	}
 }

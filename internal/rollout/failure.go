@@ -113,7 +113,11 @@ func (s scene) releaseFailed() plan.Step {
 	step.State, step.Failure, step.Updated = plan.Failed, &failure, 0
 	step.Target, step.Release = s.want.Content, &step.Rollout
 	step.Reason = failure.Message + "; nothing was changed"
-	step.Wake, step.Deadline = time.Time{}, time.Time{}
+	step.Deadline = time.Time{}
+	if s.exists && !s.succeeded(s.stable) && s.other == nil && s.stable.Failed.Change == "" {
+		// What runs was on its way when it was pre-empted, and nobody has seen it work.
+		return s.fail(step, failure)
+	}
 	return step
 }
 
