@@ -132,17 +132,27 @@ func (s scene) classify() v1alpha1.DeploymentType {
 		return v1alpha1.DeploymentRebuild
 	case !s.exists && want.Rebuild != "" && s.want.LastID > 0:
 		return v1alpha1.DeploymentRebuild
-	case !s.exists || c.Version != want.Version || c.Digest != want.Digest:
+	case !s.exists || s.departs(func(c snapshot.Content) bool { return c.Version != want.Version || c.Digest != want.Digest }):
 		return v1alpha1.DeploymentVersion
 	case !s.blocked && c.Failed.Version != "" && c.Failed.Version != want.Version:
 		return v1alpha1.DeploymentVersion
-	case c.Configuration != want.Configuration:
+	case s.departs(func(c snapshot.Content) bool { return c.Configuration != want.Configuration }):
 		return v1alpha1.DeploymentConfiguration
 	case c.Restart != want.Restart:
 		return v1alpha1.DeploymentRestart
 	default:
 		return v1alpha1.DeploymentConfiguration
 	}
+}
+
+// departs says whether the goal is another one than anything that runs or was good. A rollout that is pre-empted in its middle was
+// about something too: new settings for a version that was not there yet bring that version.
+func (s scene) departs(differs func(snapshot.Content) bool) bool {
+	if differs(s.current.Content) || differs(s.stable.Content) {
+		return true
+	}
+	good, ok := s.now.Revisions[s.good()]
+	return ok && differs(good.Content)
 }
 
 // newest is the highest rollout number that is known.

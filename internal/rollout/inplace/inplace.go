@@ -66,7 +66,7 @@ func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Ro
 func base(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout) plan.Progress {
 	n := instances(want, slot)
 	p := plan.Progress{
-		Rollout: r, Strategy: Strategy(r.Policy, r.Batch, n, r.Ignored, with), Updated: fresh(slot, slot.Available), Desired: n, Settled: true, Moved: true,
+		Rollout: r, Strategy: Strategy(r.Policy, r.Batch, n, r.Ignored, with), Updated: plan.Fresh(slot, slot.Available), Desired: n, Settled: true, Moved: true,
 	}
 	p.Peak = n + int32(p.Strategy.MaxSurge.IntValue())
 	return p
@@ -129,16 +129,10 @@ func progress(slot snapshot.Slot, p plan.Progress, with settings.Rollout) string
 	done := p.Updated - (batch-1)*size
 	of := min(size, p.Desired-(batch-1)*size)
 	s := fmt.Sprintf("batch %d of %d: %d of %d instances healthy", batch, batches, done, of)
-	if more := fresh(slot, slot.Ready) - p.Updated; more > 0 && with.GateSeconds > 0 {
+	if more := plan.Fresh(slot, slot.Ready) - p.Updated; more > 0 && with.GateSeconds > 0 {
 		s += fmt.Sprintf(", %d must stay so for %d s", more, with.GateSeconds)
 	}
 	return s + fmt.Sprintf("; %d of %d updated in all", p.Updated, p.Desired)
-}
-
-// fresh is how many of the ready, or available, instances have the new revision at least. The Deployment counts both
-// revisions together; all the old ones are taken to be among them, so that the number is never too high.
-func fresh(slot snapshot.Slot, healthy int32) int32 {
-	return max(0, min(slot.Updated, healthy-(slot.Total-slot.Updated)))
 }
 
 // current says whether what the Deployment tells of its progress was said since this rollout began. When a revision returns

@@ -192,6 +192,12 @@ type Progress struct {
 	Reason                 string
 }
 
+// Fresh is how many of the ready, or available, instances have the new revision at least. The Deployment counts both
+// revisions together; all the old ones are taken to be among them, so that the number is never too high.
+func Fresh(slot snapshot.Slot, healthy int32) int32 {
+	return max(0, min(slot.Updated, healthy-(slot.Total-slot.Updated)))
+}
+
 // Limit is how long a stage may take: the health gate comes on top of the time for a batch.
 func Limit(with settings.Rollout) time.Duration {
 	return time.Duration(with.GateSeconds+with.TimeoutSeconds) * time.Second

@@ -58,7 +58,10 @@ func Begin(want plan.Target, r plan.Rollout, with settings.Rollout) plan.Progres
 // Next is the next step for a set whose rollout has begun.
 func Next(want plan.Target, s Sides, with settings.Rollout, at time.Time) plan.Progress {
 	p := base(plan.Recorded(s.Fresh), with, s.Fresh.Wanted)
-	p.Updated, p.Peak = min(s.Fresh.Available, s.Fresh.Updated, p.Desired), 2*p.Desired
+	p.Peak = 2 * p.Desired
+	if s.Fresh.Settled {
+		p.Updated = min(plan.Fresh(s.Fresh, s.Fresh.Available), p.Desired)
+	}
 	if switched(s) {
 		return hold(want, s, p, with, at)
 	}
@@ -143,7 +146,7 @@ func waiting(s Sides, p plan.Progress, with settings.Rollout) string {
 		}
 	}
 	text := fmt.Sprintf("starting %s: %d of %d healthy", what, p.Updated, s.Fresh.Wanted)
-	if more := min(s.Fresh.Ready, s.Fresh.Updated) - p.Updated; more > 0 {
+	if more := plan.Fresh(s.Fresh, s.Fresh.Ready) - p.Updated; s.Fresh.Settled && more > 0 {
 		text += fmt.Sprintf(", %d must stay so for %d s", more, strict(with).GateSeconds)
 	}
 	return text
