@@ -32,6 +32,9 @@ import (
 // a restore without status, nobody knows any more whether it is the rollout's fault.
 const lateness = 2 * time.Minute
 
+// upToDate is the reason of a rollout that is done.
+const upToDate = "all instances are up to date"
+
 // Begin is the first step of a rollout.
 func Begin(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout) plan.Progress {
 	p := base(want, slot, r, with)
@@ -39,15 +42,18 @@ func Begin(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.R
 	return p
 }
 
-// Next is the next step for a slot whose rollout has begun.
+// Next is the next step for a slot whose rollout has begun. Once it ended well, it is over: what becomes of the instances later is
+// not the rollout's doing, and scaling is none.
 func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout, at time.Time) plan.Progress {
 	p := base(want, slot, r, with)
 	deadline := began(slot, r).Add(plan.Limit(with))
 	late := (slot.TimedOut && current(slot, r)) || (!current(slot, r) && at.After(deadline))
 	switch {
+	case want.GoodID == r.ID:
+		p.State, p.Updated, p.Reason = plan.Idle, p.Desired, upToDate
 	case !slot.Settled:
 		p.State, p.Updated, p.Reason = plan.InProgress, 0, "waiting for the cluster to take up the change"
-	case slot.Complete && want.GoodID == r.ID, Done(slot, r):
+	case Done(slot, r):
 		return complete(want, p, r, with, deadline, at)
 	case late && with.OnFailure == v1alpha1.OnFailureIgnore:
 		return ignore(p, slot, with, at)
@@ -79,8 +85,8 @@ func failed(p plan.Progress, reason, message string) plan.Progress {
 
 // complete is a rollout whose instances all run. Health has the last word, within the rollout's time.
 func complete(want plan.Target, p plan.Progress, r plan.Rollout, with settings.Rollout, deadline, at time.Time) plan.Progress {
-	p.State, p.Updated, p.Reason = plan.Idle, p.Desired, "all instances are up to date"
-	judge := with.OnFailure != v1alpha1.OnFailureIgnore && want.GoodID < r.ID && !plan.Passes(want.Judged.Status, with.MinStatus)
+	p.State, p.Updated, p.Reason = plan.Idle, p.Desired, upToDate
+	judge := with.OnFailure != v1alpha1.OnFailureIgnore && !plan.Passes(want.Judged.Status, with.MinStatus)
 	switch {
 	case !judge || at.After(deadline.Add(lateness)):
 	case at.After(deadline):
