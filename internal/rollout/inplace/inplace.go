@@ -72,7 +72,7 @@ func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Ro
 func base(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout) plan.Progress {
 	n := instances(want, slot)
 	p := plan.Progress{
-		Rollout: r, Strategy: Strategy(r.Policy, r.Batch, n, r.Ignored, with), Updated: plan.Fresh(slot, slot.Available), Desired: n, Settled: true, Moved: true,
+		Rollout: r, Strategy: Strategy(r.Policy, r.Batch, n, r.Ignored, with), Updated: min(n, plan.Fresh(slot, slot.Available)), Desired: n, Settled: true, Moved: true,
 	}
 	p.Peak = n + int32(p.Strategy.MaxSurge.IntValue())
 	return p
@@ -135,7 +135,7 @@ func progress(slot snapshot.Slot, p plan.Progress, with settings.Rollout) string
 	done := p.Updated - (batch-1)*size
 	of := min(size, p.Desired-(batch-1)*size)
 	s := fmt.Sprintf("batch %d of %d: %d of %d instances healthy", batch, batches, done, of)
-	if more := plan.Fresh(slot, slot.Ready) - p.Updated; more > 0 && with.GateSeconds > 0 {
+	if more := min(p.Desired, plan.Fresh(slot, slot.Ready)) - p.Updated; more > 0 && with.GateSeconds > 0 {
 		s += fmt.Sprintf(", %d must stay so for %d s", more, with.GateSeconds)
 	}
 	return s + fmt.Sprintf("; %d of %d updated in all", p.Updated, p.Desired)

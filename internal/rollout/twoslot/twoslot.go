@@ -60,7 +60,7 @@ func Next(want plan.Target, s Sides, with settings.Rollout, at time.Time) plan.P
 	p := base(plan.Recorded(s.Fresh), with, s.Fresh.Wanted)
 	p.Peak = 2 * p.Desired
 	if s.Fresh.Settled {
-		p.Updated = min(plan.Fresh(s.Fresh, s.Fresh.Available), p.Desired)
+		p.Updated = min(plan.Fresh(s.Fresh, s.Fresh.Available), s.Fresh.Wanted, p.Desired)
 	}
 	if switched(s) {
 		return hold(want, s, p, with, at)
@@ -146,7 +146,7 @@ func waiting(s Sides, p plan.Progress, with settings.Rollout) string {
 		}
 	}
 	text := fmt.Sprintf("starting %s: %d of %d healthy", what, p.Updated, s.Fresh.Wanted)
-	if more := plan.Fresh(s.Fresh, s.Fresh.Ready) - p.Updated; s.Fresh.Settled && more > 0 {
+	if more := min(plan.Fresh(s.Fresh, s.Fresh.Ready), s.Fresh.Wanted) - p.Updated; s.Fresh.Settled && more > 0 {
 		text += fmt.Sprintf(", %d must stay so for %d s", more, strict(with).GateSeconds)
 	}
 	return text
