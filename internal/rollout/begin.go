@@ -88,7 +88,7 @@ func (s scene) memory() snapshot.Failure {
 
 func (s scene) beginBeside(r plan.Rollout, with settings.Rollout) plan.Step {
 	r.Instances, r.StageAt = s.size(), whole(s.at)
-	p := twoslot.Begin(s.aim(), r, with)
+	p := twoslot.Begin(s.aim(), r, s.ready(), with)
 	fresh := plan.Slot{Name: other(s.stable.Name), Content: s.goal, Rollout: p.Rollout, Strategy: p.Strategy, Replicas: p.Replicas}
 	step := s.step(p, fresh)
 	step.Begins, step.Slots = true, s.pair(fresh, plan.Kept(s.stable, s.rest(s.stable, plan.Recorded(s.stable))))
@@ -96,6 +96,14 @@ func (s scene) beginBeside(r plan.Rollout, with settings.Rollout) plan.Step {
 	step.Scaler = plan.Scaler{Slot: s.stable.Name, Hold: r.Instances}
 	step.Extra = r.Instances
 	return step
+}
+
+// ready is how many instances of what is wanted the other slot still has: the user goes back during the hold.
+func (s scene) ready() int32 {
+	if s.other != nil && s.stable.Name == s.current.Name && s.other.Revision == s.goal.Revision {
+		return s.other.Wanted
+	}
+	return 0
 }
 
 // releases says whether a rollout has a release command: every one but a restart, which changes nothing, and what only brings back

@@ -45,10 +45,10 @@ type Sides struct {
 	Traffic snapshot.Traffic
 }
 
-// Begin is the first step of a rollout to n instances.
-func Begin(want plan.Target, r plan.Rollout, with settings.Rollout) plan.Progress {
+// Begin is the first step of a rollout. Some instances may run already, when the user goes back before the old set was removed.
+func Begin(want plan.Target, r plan.Rollout, running int32, with settings.Rollout) plan.Progress {
 	n := r.Instances
-	first := initial(want, r, with)
+	first := min(n, max(running, initial(want, r, with)))
 	p := base(r, with, first)
 	p.State, p.Peak = plan.InProgress, 2*n
 	p.Reason = fmt.Sprintf("deploying %s to %d new instances beside the old ones, %d at first; at most %d run meanwhile", want.Version, n, first, p.Peak)
