@@ -85,10 +85,10 @@ func failed(p plan.Progress, reason, message string) plan.Progress {
 
 // complete is a rollout whose instances all run. Health has the last word, within the rollout's time.
 func complete(want plan.Target, p plan.Progress, r plan.Rollout, with settings.Rollout, deadline, at time.Time) plan.Progress {
-	p.State, p.Updated, p.Reason = plan.Idle, p.Desired, upToDate
 	judge := with.OnFailure != v1alpha1.OnFailureIgnore && !plan.Passes(want.Judged.Status, with.MinStatus)
 	switch {
 	case !judge || at.After(deadline.Add(lateness)):
+		p.State, p.Updated, p.Reason = plan.Idle, p.Desired, upToDate
 	case at.After(deadline):
 		return failed(p, v1alpha1.ReasonHealthBelowMinimum, fmt.Sprintf("all instances run, but their health is %s; at least %s is required",
 			want.Judged.Status, with.MinStatus))
