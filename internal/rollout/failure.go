@@ -63,6 +63,8 @@ func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Con
 		// Nothing begins here, so what the Deployment says of its progress still counts.
 		r.StartedAt = slot.StartedAt
 	}
+	// The restart that was asked for is part of what failed.
+	content.Restart = s.goal.Restart
 	kept := plan.Slot{Name: slot.Name, Content: content, Rollout: r, Strategy: s.rest(slot, r), Good: content.Template, Failed: memory}
 	step.Slots, step.Release = []plan.Slot{kept}, nil
 	step.Current, step.Stable = slot.Name, slot.Name

@@ -49,12 +49,19 @@ func look(want plan.Target, now snapshot.Snapshot, at time.Time) scene {
 	if s.pending != nil && s.pending.Failed && s.pending.Change == want.Change {
 		s.refused = s.pending
 	}
-	s.blocked = s.exists && (s.refused != nil || (s.current.Failed.Change != "" && s.current.Failed.Change == want.Change))
+	s.blocked = s.exists && (s.refused != nil || s.failedBefore())
 	if s.blocked {
 		s.goal = restarted(s.current.Content, want.Restart)
 		s.goal.Rebuild = want.Rebuild
 	}
 	return s
+}
+
+// failedBefore says whether what is wanted failed here. When only a restart failed, the next one is another change.
+func (s *scene) failedBefore() bool {
+	c := s.current
+	again := c.Change == s.want.Change && c.Restart != s.want.Restart
+	return c.Failed.Change != "" && c.Failed.Change == s.want.Change && !again
 }
 
 // roles finds out which slot is which.
