@@ -130,6 +130,7 @@ func (w *world) final(name string) string {
 			unstructured.RemoveNestedField(fields, "metadata", drop)
 		}
 		unstructured.RemoveNestedField(fields, "status")
+		unstructured.RemoveNestedField(fields, "revision") // of a kept pod template: the deployment that first used it
 		for _, drop := range []string{
 			v1alpha1.AnnotationRolloutStarted, v1alpha1.AnnotationRolloutID, v1alpha1.AnnotationIntentHash, "deployment.kubernetes.io/revision",
 		} {
