@@ -78,6 +78,15 @@ func changedSpec(k *kind, old, next client.Object) bool {
 	return false
 }
 
+// same says whether a write changes nothing. One of the status cannot change anything else.
+func (w Write) same(old, next client.Object) bool {
+	if w.Subresource == "status" {
+		a, b := reflect.ValueOf(old).Elem().FieldByName("Status"), reflect.ValueOf(next).Elem().FieldByName("Status")
+		return equality.Semantic.DeepEqual(a.Interface(), b.Interface())
+	}
+	return !w.ownership && equality.Semantic.DeepEqual(old, next)
+}
+
 // keepStatus gives an object the status of another one, or an empty one.
 func keepStatus(obj, from client.Object) {
 	field := reflect.ValueOf(obj).Elem().FieldByName("Status")

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -177,10 +176,10 @@ func (k *kind) place(key types.NamespacedName) (int, bool) {
 func (s *Store) commit(k *kind, r *record, next client.Object, w Write) client.Object {
 	old := r.object
 	if old != nil && next != nil {
-		if equality.Semantic.DeepEqual(old, next) && !w.ownership {
+		if w.same(old, next) {
 			return old
 		}
-		if k.generation && changedSpec(k, old, next) {
+		if w.Subresource != "status" && k.generation && changedSpec(k, old, next) {
 			next.SetGeneration(next.GetGeneration() + 1)
 		}
 	}
