@@ -121,9 +121,6 @@ func (s *Store) applyTo(k *kind, config map[string]any, force bool, w *Write) (c
 	w.ownership = r.object != nil && !managed.Equals(r.managed)
 	if r.object == nil {
 		s.identity(k, key, merged)
-		if k.status {
-			keepStatus(merged, nil)
-		}
 		setDefaults(merged)
 		r.managed = managed
 		return s.commit(k, r, merged, *w), nil
@@ -158,7 +155,7 @@ func (s *Store) merge(k *kind, r *record, config map[string]any, manager string,
 	if merged == nil {
 		return copyOf(r.object), managed, nil
 	}
-	out, err := s.structured(k, merged)
+	out, err := s.structured(k, merged, r.object == nil)
 	return out, managed, err
 }
 
@@ -207,14 +204,25 @@ func (s *Store) typed(k *kind, obj client.Object) (*typed.TypedValue, error) {
 	return s.converter(k).ObjectToTyped(obj, typed.AllowDuplicates)
 }
 
-func (s *Store) structured(k *kind, value *typed.TypedValue) (client.Object, error) {
-	out, err := s.make(k)
-	if err != nil {
-		return nil, err
-	}
+func (s *Store) structured(k *kind, value *typed.TypedValue, fresh bool) (client.Object, error) {
 	content, ok := value.AsValue().Unstructured().(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("%s is not an object", k.gvk)
+	}
+	if fresh && k.status {
+		delete(content, "status")
+	}
+	return s.decode(k, content)
+}
+
+// decode reads an object as the server does, with the defaults of our kinds.
+func (s *Store) decode(k *kind, content map[string]any) (client.Object, error) {
+	if err := defaultBySchema(k.gvk, content); err != nil {
+		return nil, err
+	}
+	out, err := s.make(k)
+	if err != nil {
+		return nil, err
 	}
 	return out, runtime.DefaultUnstructuredConverter.FromUnstructured(content, out)
 }

@@ -5,6 +5,7 @@ package simapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -197,6 +198,9 @@ func (c *Client) Update(_ context.Context, obj client.Object, opts ...client.Upd
 
 func (c *Client) put(k *kind, sent client.Object, w *Write) (client.Object, error) {
 	r, err := c.store.find(k, client.ObjectKeyFromObject(sent))
+	if err != nil && sent.GetUID() != "" {
+		return nil, apierrors.NewConflict(k.groupResource(), sent.GetName(), errors.New("the object with this UID does not exist any more"))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -213,11 +217,11 @@ func (c *Client) send(obj client.Object, w Write, op func(k *kind, sent client.O
 	if err != nil {
 		return err
 	}
-	sent, err := c.store.make(k)
-	if err != nil {
-		return err
+	if w.Verb == Create && k.status {
+		delete(content, "status")
 	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, sent); err != nil {
+	sent, err := c.store.decode(k, content)
+	if err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
 	w.Kind, w.Namespace, w.Name = k.gvk, obj.GetNamespace(), obj.GetName()
@@ -294,11 +298,8 @@ func (s *Store) patched(k *kind, old client.Object, kindOfPatch types.PatchType,
 	default:
 		return nil, apierrors.NewBadRequest("the simulation has no patches of type " + string(kindOfPatch))
 	}
-	next, err := s.make(k)
+	next, err := s.decode(k, content)
 	if err != nil {
-		return nil, err
-	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, next); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	return next, nil

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -65,8 +66,11 @@ func (k *kind) lingers(obj client.Object) bool {
 	}
 }
 
-// changedSpec says whether anything but metadata and status differs.
+// changedSpec says whether anything but metadata and status differs. A Deployment's annotations count too.
 func changedSpec(k *kind, old, next client.Object) bool {
+	if _, ok := old.(*appsv1.Deployment); ok && !equality.Semantic.DeepEqual(old.GetAnnotations(), next.GetAnnotations()) {
+		return true
+	}
 	a, b := reflect.ValueOf(old).Elem(), reflect.ValueOf(next).Elem()
 	for i := range a.NumField() {
 		switch name := a.Type().Field(i).Name; {
@@ -101,9 +105,18 @@ func keepStatus(obj, from client.Object) {
 
 // setDefaults fills in what Beanpod can notice: nothing else of what a real server fills in changes what it does.
 func setDefaults(obj client.Object) {
-	if d, ok := obj.(*appsv1.Deployment); ok && d.Spec.Replicas == nil {
-		one := int32(1)
-		d.Spec.Replicas = &one
+	switch o := obj.(type) {
+	case *appsv1.Deployment:
+		if o.Spec.Replicas == nil {
+			one := int32(1)
+			o.Spec.Replicas = &one
+		}
+	case *corev1.Service:
+		for i := range o.Spec.Ports {
+			if port := &o.Spec.Ports[i]; port.TargetPort == intstr.FromInt32(0) {
+				port.TargetPort = intstr.FromInt32(port.Port)
+			}
+		}
 	}
 }
 

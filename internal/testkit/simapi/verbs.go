@@ -38,9 +38,6 @@ func (s *Store) create(k *kind, obj client.Object, w *Write) (client.Object, err
 		return nil, apierrors.NewAlreadyExists(k.groupResource(), key.Name)
 	}
 	s.identity(k, key, obj)
-	if k.status {
-		keepStatus(obj, nil)
-	}
 	s.born(obj)
 	setDefaults(obj)
 	r := &record{key: key}
