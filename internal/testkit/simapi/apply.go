@@ -109,7 +109,7 @@ func (s *Store) applyTo(k *kind, config map[string]any, force bool, w *Write) (c
 		if err := s.admits(k, key); err != nil {
 			return nil, err
 		}
-		r = &record{key: key}
+		r = &record{key: key, bare: givesStatus(k.gvk)}
 	}
 	if err := s.catchUp(k, r); err != nil {
 		return nil, err

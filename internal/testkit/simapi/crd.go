@@ -57,6 +57,15 @@ func readSchemas(file string, into map[schema.GroupVersionKind]*structuralschema
 	return nil
 }
 
+// givesStatus says whether the CRD of a kind has a default for the status as a whole.
+func givesStatus(gvk schema.GroupVersionKind) bool {
+	known, err := schemas()
+	if s := known[gvk]; err == nil && s != nil {
+		return s.Properties["status"].Default.Object != nil
+	}
+	return false
+}
+
 // defaultBySchema fills in what the CRD of a kind says, and leaves other kinds alone.
 func defaultBySchema(gvk schema.GroupVersionKind, content map[string]any) error {
 	known, err := schemas()

@@ -124,6 +124,9 @@ func (d *comparison) step() {
 		err := op.do(s, d.empty(d.name))
 		got[i] = d.look(s)
 		got[i].Error = class(err)
+		if err != nil {
+			d.history = append(d.history, "    "+s.name+": "+err.Error())
+		}
 		if i == 0 && err != nil {
 			d.refused[got[i].Error]++
 		}
@@ -497,7 +500,8 @@ func (d *comparison) ports(number string, some bool) []any {
 func (d *comparison) environment() map[string]any {
 	spec := map[string]any{"applicationRef": map[string]any{"name": "shop"}, "tier": "Background"}
 	if d.maybe() {
-		spec["paused"] = d.maybe()
+		// Go types that leave out what is zero cannot tell false from absent; the store has Go types, CRDs have not.
+		spec["paused"] = true
 	}
 	if d.maybe() {
 		spec["capacity"] = map[string]any{"max": 1 + d.chance.Int64N(3)}

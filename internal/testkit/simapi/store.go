@@ -71,6 +71,8 @@ type record struct {
 	// managed says which manager owns which field, as of the last apply; updates since then wait until somebody needs them.
 	managed fieldpath.ManagedFields
 	updates []update
+	// bare is true while the status that a CRD gives every object is not stored: the first write stores it, whatever it changes.
+	bare bool
 }
 
 // New makes an empty store with a namespace called default.
@@ -176,9 +178,10 @@ func (k *kind) place(key types.NamespacedName) (int, bool) {
 func (s *Store) commit(k *kind, r *record, next client.Object, w Write) client.Object {
 	old := r.object
 	if old != nil && next != nil {
-		if w.same(old, next) {
+		if w.same(old, next) && !r.bare {
 			return old
 		}
+		r.bare = false
 		if w.Subresource != "status" && k.generation && changedSpec(k, old, next) {
 			next.SetGeneration(next.GetGeneration() + 1)
 		}

@@ -40,7 +40,7 @@ func (s *Store) create(k *kind, obj client.Object, w *Write) (client.Object, err
 	s.identity(k, key, obj)
 	s.born(obj)
 	setDefaults(obj)
-	r := &record{key: key}
+	r := &record{key: key, bare: givesStatus(k.gvk)}
 	out := s.commit(k, r, obj, *w)
 	r.updated(nil, out, w.Manager)
 	return out, nil
