@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	k8sjson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	clientgoac "k8s.io/client-go/applyconfigurations"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayac "sigs.k8s.io/gateway-api/applyconfiguration"
@@ -212,7 +213,27 @@ func (s *Store) structured(k *kind, value *typed.TypedValue, fresh bool) (client
 	if fresh && k.status {
 		delete(content, "status")
 	}
+	// Merging leaves null where the last owned field of a structure was, and the schemas of CRDs refuse null.
+	spec, _ := content["spec"].(map[string]any)
+	if at := null(field.NewPath("spec"), spec); k.custom && at != nil {
+		return nil, apierrors.NewInvalid(k.gvk.GroupKind(), "", field.ErrorList{field.TypeInvalid(at, nil, "must not be null")})
+	}
 	return s.decode(k, content)
+}
+
+// null finds a null in an object; nil when there is none.
+func null(at *field.Path, content map[string]any) *field.Path {
+	for key, value := range content {
+		switch v := value.(type) {
+		case nil:
+			return at.Child(key)
+		case map[string]any:
+			if found := null(at.Child(key), v); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
 }
 
 // decode reads an object as the server does, with the defaults of our kinds.

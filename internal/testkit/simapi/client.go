@@ -5,7 +5,6 @@ package simapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -198,9 +197,6 @@ func (c *Client) Update(_ context.Context, obj client.Object, opts ...client.Upd
 
 func (c *Client) put(k *kind, sent client.Object, w *Write) (client.Object, error) {
 	r, err := c.store.find(k, client.ObjectKeyFromObject(sent))
-	if err != nil && sent.GetUID() != "" {
-		return nil, apierrors.NewConflict(k.groupResource(), sent.GetName(), errors.New("the object with this UID does not exist any more"))
-	}
 	if err != nil {
 		return nil, err
 	}

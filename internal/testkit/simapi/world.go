@@ -14,8 +14,10 @@ import (
 type World struct {
 	Store   *Store
 	Cluster *Cluster
-	// Processes take turns. Those that have crashed are passed over.
+	// Processes take turns.
 	Processes []*Process
+	// Restart starts another process in place of one that has crashed. Nil: it stays down.
+	Restart func(crashed *Process) (*Process, error)
 	// Limit is how many turns there may be at one moment, so that two who undo each other's work are found. 0: 1000.
 	Limit int
 }
@@ -29,20 +31,30 @@ func (w *World) Settle() error {
 		limit = defaultLimit
 	}
 	for range limit {
-		if !w.turn() {
-			return nil
+		if moved, err := w.turn(); err != nil || !moved {
+			return err
 		}
 	}
 	return fmt.Errorf("at %s it does not come to rest within %d turns", w.Store.Now().Sub(Begin), limit)
 }
 
-func (w *World) turn() bool {
-	for _, p := range w.Processes {
+func (w *World) turn() (bool, error) {
+	for i, p := range w.Processes {
 		if p.Step() {
-			return true
+			return true, nil
 		}
+		if !p.Crashed() || w.Restart == nil {
+			continue
+		}
+		p.Kill()
+		next, err := w.Restart(p)
+		if err != nil {
+			return false, err
+		}
+		w.Processes[i] = next
+		return true, nil
 	}
-	return w.Cluster.Step()
+	return w.Cluster.Step(), nil
 }
 
 // Next is the next moment at which somebody acts; toy.Never when there is none.

@@ -45,7 +45,8 @@ func newLife(t testing.TB, scheme *runtime.Scheme) *life {
 	t.Helper()
 	store := simapi.New(scheme)
 	l := &life{TB: t, World: &simapi.World{Store: store, Cluster: simapi.NewCluster(store)}, user: store.Client("user")}
-	l.start()
+	l.Processes = []*simapi.Process{l.start()}
+	l.Restart = func(*simapi.Process) (*simapi.Process, error) { return l.start(), nil }
 	return l
 }
 
@@ -53,7 +54,6 @@ func (l *life) start() *simapi.Process {
 	l.Helper()
 	p, err := l.Store.Start("beanpod", operator.Setup(l.Store, settings.Operator{}))
 	l.must(err)
-	l.Processes = append(l.Processes, p)
 	return p
 }
 
