@@ -88,14 +88,14 @@ func (s *Store) converter(k *kind) managedfields.TypeConverter {
 	return converters()[""](s.scheme)
 }
 
-func (k *kind) updater() merge.Updater {
-	u := merge.Updater{Converter: same{}}
+func (k *kind) updater() *merge.Updater {
+	b := merge.UpdaterBuilder{Converter: same{}}
 	if k.status {
-		u.IgnoreFilter = map[fieldpath.APIVersion]fieldpath.Filter{
+		b.IgnoreFilter = map[fieldpath.APIVersion]fieldpath.Filter{
 			k.version(): fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie("status"))),
 		}
 	}
-	return u
+	return b.BuildUpdater()
 }
 
 func (k *kind) version() fieldpath.APIVersion {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -25,6 +26,8 @@ import (
 type Client struct {
 	name  string
 	store *Store
+	// gate lets one write after another through, with what Intercept says before and after it.
+	gate sync.Mutex
 	// dead is guarded by the store's lock.
 	dead bool
 }
@@ -87,8 +90,7 @@ func hand(stored, out client.Object, shared bool) error {
 func handGeneric(stored, out client.Object) error {
 	gvk := stored.GetObjectKind().GroupVersionKind()
 	if m, ok := out.(*metav1.PartialObjectMetadata); ok {
-		meta := reflect.ValueOf(copyOf(stored)).Elem().FieldByName("ObjectMeta").Interface()
-		m.ObjectMeta = meta.(metav1.ObjectMeta)
+		m.ObjectMeta = reflect.ValueOf(copyOf(stored)).Elem().FieldByName("ObjectMeta").Interface().(metav1.ObjectMeta)
 		m.SetGroupVersionKind(gvk)
 		return nil
 	}

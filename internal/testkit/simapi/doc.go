@@ -18,11 +18,17 @@
 //	err = world.RunUntil(time.Minute, func() bool { return ready(user) })
 //
 // Faults: Store.Intercept is asked before and after every write of a Client. An error before the write refuses it, an error after it
-// loses the answer, Crash ends the process; a new one is started with Start. Writes of one pass may come from several goroutines
-// (internal/apply sends all children at once), so a harness names a write by what it writes and not by its number. UIDs depend on
-// names only. Store.Trace lists all committed writes with the objects before and after.
+// loses the answer, Crash ends the process, and World.Restart starts the next. Store.Trace lists all committed writes with the objects
+// before and after; Store.Seen tells them as they happen. Process.Failing and Process.Events say what the operator made of it.
 //
-// What differs from a real server: reads are never stale; there is no admission and little validation; of defaults there are only
-// those that Beanpod notices; JSON patches and subresources but status are missing; a Deployment's pods are bound, running
-// and, after a while, ready. A differential test compares the rest with a real server, and says what it leaves out.
+// Everything is the same in every run but one thing: internal/apply sends all children of a pass at once, so their order, and with it
+// their resource versions, may differ. A harness therefore names a write by what it writes (Write.String) and how often that was
+// written before, not by its number. UIDs depend on names only.
+//
+// What differs from a real server: reads are never stale; there is no admission, no validation but of what is immutable, and of
+// built-in defaults only those that Beanpod notices (the defaults of our own CRDs are all there); objects are held as Go types,
+// which cannot tell an explicit zero from an absent field; JSON patches, and subresources but status, are missing; pods are bound and
+// running at once, and ready after a while. TestLikeARealServer compares the rest with a real API server.
+//
+// One life of an Environment allocates about 4 MB; whoever plays thousands gains a quarter with a garbage collection target of 400.
 package simapi

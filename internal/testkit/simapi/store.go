@@ -36,7 +36,8 @@ type Change struct {
 // Store is the API server: objects, a clock and a trace. It is safe for concurrent use.
 type Store struct {
 	// Intercept is asked before and after every write of a client; nil lets everything pass. Steps of the toy cluster are
-	// not writes of a client. It is called without a lock, and may look at the store.
+	// not writes of a client. It may use the store, through another client also to write; the writes of one client wait for each
+	// other.
 	Intercept func(Write) Decision
 	// Seen is told every committed change, in order; nil tells nobody. It must not call the store.
 	Seen func(Change)
@@ -182,20 +183,38 @@ func (s *Store) commit(k *kind, r *record, next client.Object, w Write) client.O
 			return old
 		}
 		r.bare = false
-		if w.Subresource != "status" && k.generation && changedSpec(k, old, next) {
-			next.SetGeneration(next.GetGeneration() + 1)
-		}
+		k.count(old, next, w)
 	}
 	s.version++
 	if next != nil {
 		next.SetResourceVersion(strconv.FormatInt(s.version, 10))
-		if next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 && !k.lingers(next) {
+		if k.free(next) {
 			next = nil
 		}
 	}
 	s.put(k, r, next)
 	w.Kind, w.Namespace, w.Name, w.Committed = k.gvk, r.key.Namespace, r.key.Name, true
-	c := Change{Number: s.version, At: s.now, Write: w, Old: old, New: next}
+	s.tell(Change{Number: s.version, At: s.now, Write: w, Old: old, New: next})
+	if next == nil {
+		return old
+	}
+	return next
+}
+
+// count raises the generation when a write changes the spec.
+func (k *kind) count(old, next client.Object, w Write) {
+	if w.Subresource != "status" && k.generation && changedSpec(k, old, next) {
+		next.SetGeneration(next.GetGeneration() + 1)
+	}
+}
+
+// free says whether a deleted object has nothing left to wait for.
+func (k *kind) free(obj client.Object) bool {
+	return obj.GetDeletionTimestamp() != nil && len(obj.GetFinalizers()) == 0 && !k.lingers(obj)
+}
+
+// tell lets everybody know of a change.
+func (s *Store) tell(c Change) {
 	s.trace = append(s.trace, c)
 	for _, p := range s.readers {
 		p.inbox = append(p.inbox, c)
@@ -203,10 +222,6 @@ func (s *Store) commit(k *kind, r *record, next client.Object, w Write) client.O
 	if s.Seen != nil {
 		s.Seen(c)
 	}
-	if next == nil {
-		return old
-	}
-	return next
 }
 
 func (s *Store) put(k *kind, r *record, next client.Object) {

@@ -119,7 +119,7 @@ func (s *Store) replace(k *kind, r *record, next client.Object, w *Write) (clien
 func (k *kind) checkUpdate(old, next client.Object) error {
 	if uid := next.GetUID(); uid != "" && uid != old.GetUID() {
 		return apierrors.NewConflict(k.groupResource(), old.GetName(), fmt.Errorf(
-			"Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, old.GetUID())) //nolint:staticcheck // the server's own words
+			"precondition failed: UID in precondition: %s, UID in object meta: %s", uid, old.GetUID()))
 	}
 	version := next.GetResourceVersion()
 	if version == "" && k.custom {
@@ -191,16 +191,21 @@ func (s *Store) remove(k *kind, r *record, o client.DeleteOptions, w *Write) (cl
 	if grace == nil {
 		grace = new(int64)
 	}
-	at := metav1.NewTime(s.now.Truncate(time.Second).Add(time.Duration(*grace) * time.Second))
-	next.SetDeletionTimestamp(&at)
-	next.SetDeletionGracePeriodSeconds(grace)
-	if !deleting && next.GetGeneration() > 0 {
-		next.SetGeneration(next.GetGeneration() + 1)
+	s.mark(next, *grace)
+	return s.commit(k, r, next, *w), nil
+}
+
+// mark writes into an object that it is being deleted.
+func (s *Store) mark(obj client.Object, grace int64) {
+	if obj.GetDeletionTimestamp() == nil && obj.GetGeneration() > 0 {
+		obj.SetGeneration(obj.GetGeneration() + 1)
 	}
-	if n, ok := next.(*corev1.Namespace); ok {
+	at := metav1.NewTime(s.now.Truncate(time.Second).Add(time.Duration(grace) * time.Second))
+	obj.SetDeletionTimestamp(&at)
+	obj.SetDeletionGracePeriodSeconds(&grace)
+	if n, ok := obj.(*corev1.Namespace); ok {
 		n.Status.Phase = corev1.NamespaceTerminating
 	}
-	return s.commit(k, r, next, *w), nil
 }
 
 // grace is how long an object may take to end; nil: nothing about it needs to end.

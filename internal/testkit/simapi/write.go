@@ -64,6 +64,8 @@ type Decision struct {
 // do runs a write with everything around it. The function runs under the lock.
 func (c *Client) do(w Write, op func(w *Write) (client.Object, error)) (client.Object, error) {
 	w.Process = c.name
+	c.gate.Lock()
+	defer c.gate.Unlock()
 	if err := c.decide(w); err != nil {
 		return nil, err
 	}

@@ -6,12 +6,15 @@ package operator_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -186,6 +189,34 @@ func TestLife(t *testing.T) {
 	if len(apps.Items) != 0 {
 		t.Errorf("the Application stays: %+v", apps.Items[0])
 	}
+}
+
+// TestTheSameEveryTime compares two runs. Only the order in which one pass writes its children may differ.
+func TestTheSameEveryTime(t *testing.T) {
+	t.Parallel()
+	s := scheme(t)
+	var runs [2][]string
+	for i := range runs {
+		l := newLife(t, s)
+		l.begin()
+		l.deploy("v2")
+		l.deployed("v2", 2)
+		for _, c := range l.Store.Trace() {
+			runs[i] = append(runs[i], fmt.Sprintf("%s %s %s %s", c.At.Format(time.RFC3339), c.Write.Process, c.Write, uidOf(c)))
+		}
+		slices.Sort(runs[i])
+		l.end()
+	}
+	if diff := cmp.Diff(runs[0], runs[1]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func uidOf(c simapi.Change) types.UID {
+	if c.New == nil {
+		return c.Old.GetUID()
+	}
+	return c.New.GetUID()
 }
 
 // BenchmarkLife is one run of a fault harness: an Environment is made and gets another version.
