@@ -4,6 +4,7 @@
 package toy
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -39,9 +40,6 @@ type Deployment struct {
 	Status     Counts
 	Reason     string
 	ProgressAt time.Time
-
-	// scaled is the number of replicas that the sets were last scaled for; nil before the first time.
-	scaled *int32
 }
 
 // Counts are those of a Deployment's or a ReplicaSet's status.
@@ -51,15 +49,22 @@ type Counts struct{ Total, Updated, Ready, Available int32 }
 // changed.
 func (d *Deployment) Sync(at time.Time) bool {
 	fresh := d.Find(d.Spec.Revision)
+	if fresh != nil {
+		fresh.gate = d.gate()
+	}
+	d.adopt()
+	if d.scalingEvent() {
+		// Progress is not judged in such a pass, and a set for a new revision is not made.
+		moved := d.resize(fresh)
+		return d.recount(fresh) || moved
+	}
 	if fresh == nil {
-		fresh = &Set{Revision: d.Spec.Revision}
+		fresh = &Set{Revision: d.Spec.Revision, gate: d.gate()}
 		d.Sets = append(d.Sets, fresh)
+		d.scale(fresh, 0)
 		d.Reason, d.ProgressAt = ReasonCreated, at
 	}
-	moved := d.resize(fresh)
-	if !moved {
-		moved = d.scaleUp(fresh) || d.scaleDown(fresh)
-	}
+	moved := d.scaleUp(fresh) || d.scaleDown(fresh)
 	return d.report(fresh, at) || moved
 }
 
@@ -78,6 +83,11 @@ func (d *Deployment) Gate() time.Duration {
 	return time.Duration(d.Spec.Strategy.MinReadySeconds) * time.Second
 }
 
+func (d *Deployment) gate() *time.Duration {
+	gate := d.Gate()
+	return &gate
+}
+
 // Next is the next moment after this one at which an instance becomes ready, passes the gate, or the deadline passes; Never
 // when there is none.
 func (d *Deployment) Next(at time.Time) time.Time {
@@ -94,16 +104,10 @@ func (d *Deployment) Next(at time.Time) time.Time {
 // scaleUp gives the new set what the surge allows, and takes what is more than wanted.
 func (d *Deployment) scaleUp(fresh *Set) bool {
 	if fresh.Want > d.Spec.Replicas {
-		fresh.Want = d.Spec.Replicas
-		return true
+		return d.scale(fresh, d.Spec.Replicas)
 	}
 	room := d.Spec.Replicas + d.surge(d.Spec.Replicas) - d.wanted()
-	more := min(room, d.Spec.Replicas-fresh.Want)
-	if more <= 0 {
-		return false
-	}
-	fresh.Want += more
-	return true
+	return d.scale(fresh, fresh.Want+max(0, min(room, d.Spec.Replicas-fresh.Want)))
 }
 
 // scaleDown takes from the old sets what availability allows: first instances that are not healthy, oldest set first.
@@ -113,16 +117,29 @@ func (d *Deployment) scaleDown(fresh *Set) bool {
 	if room <= 0 {
 		return false
 	}
+	// Sets that were emptied before do not count, even if their last instances are still seen.
+	old := d.old(fresh)
+	available := fresh.Status.Available
+	for _, s := range old {
+		available += s.Status.Available
+	}
 	var taken int32
-	for _, s := range d.old(fresh) {
-		unhealthy := max(0, min(room-taken, s.Want-s.Status.Available))
-		s.Want -= unhealthy
+	for _, s := range old {
+		if taken == room {
+			break
+		}
+		if s.Status.Available > s.Want {
+			// Its controller is behind: instances that still count are going. Kubernetes gives the pass up.
+			return taken > 0
+		}
+		unhealthy := min(room-taken, s.Want-s.Status.Available)
+		d.scale(s, s.Want-unhealthy)
 		taken += unhealthy
 	}
-	spare := d.available() - least
-	for _, s := range d.old(fresh) {
+	spare := available - least
+	for _, s := range old {
 		healthy := max(0, min(spare, s.Want))
-		s.Want -= healthy
+		d.scale(s, s.Want-healthy)
 		spare -= healthy
 		taken += healthy
 	}
@@ -131,14 +148,9 @@ func (d *Deployment) scaleDown(fresh *Set) bool {
 
 // report writes the status, with the controller's own rules for the Progressing condition.
 func (d *Deployment) report(fresh *Set, at time.Time) bool {
-	was, reason, observed := d.Status, d.Reason, d.Observed
-	now := Counts{Updated: fresh.Status.Total}
-	for _, s := range d.Sets {
-		now.Total += s.Status.Total
-		now.Ready += s.Status.Ready
-		now.Available += s.Status.Available
-	}
-	d.Status, d.Observed = now, d.Generation
+	was, reason := d.Status, d.Reason
+	moved := d.recount(fresh)
+	now := d.Status
 	n := d.Spec.Replicas
 	complete := Counts{Total: n, Updated: n, Ready: now.Ready, Available: n}
 	switch {
@@ -151,7 +163,23 @@ func (d *Deployment) report(fresh *Set, at time.Time) bool {
 	case reason != ReasonAvailable && reason != ReasonTimedOut && at.After(d.deadline()):
 		d.Reason, d.ProgressAt = ReasonTimedOut, at
 	}
-	return d.Status != was || d.Reason != reason || d.Observed != observed
+	return moved || d.Reason != reason
+}
+
+// recount writes the counts and the generation, and says whether they changed. The new set may not exist yet.
+func (d *Deployment) recount(fresh *Set) bool {
+	was, observed := d.Status, d.Observed
+	var now Counts
+	for _, s := range d.Sets {
+		now.Total += s.Status.Total
+		now.Ready += s.Status.Ready
+		now.Available += s.Status.Available
+	}
+	if fresh != nil {
+		now.Updated = fresh.Status.Total
+	}
+	d.Status, d.Observed = now, d.Generation
+	return d.Status != was || d.Observed != observed
 }
 
 // progressed says whether new instances came, old ones went, or any became ready or available.
@@ -164,14 +192,9 @@ func (d *Deployment) deadline() time.Time {
 	return d.ProgressAt.Add(time.Duration(d.Spec.Strategy.ProgressDeadlineSeconds) * time.Second)
 }
 
+// old are the sets of other revisions that have instances.
 func (d *Deployment) old(fresh *Set) []*Set {
-	var out []*Set
-	for _, s := range d.Sets {
-		if s != fresh {
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.DeleteFunc(d.active(), func(s *Set) bool { return s == fresh })
 }
 
 func (d *Deployment) wanted() int32 {
@@ -182,19 +205,11 @@ func (d *Deployment) wanted() int32 {
 	return sum
 }
 
-func (d *Deployment) available() int32 {
-	var sum int32
-	for _, s := range d.Sets {
-		sum += s.Status.Available
-	}
-	return sum
-}
-
-// unavailable is maxUnavailable as the controller resolves it: never zero together with the surge.
+// unavailable is maxUnavailable as the controller resolves it: never zero together with the surge, unless there is nothing.
 func (d *Deployment) unavailable() int32 {
 	n := share(d.Spec.Strategy.MaxUnavailable, d.Spec.Replicas, false)
 	if n == 0 && d.surge(d.Spec.Replicas) == 0 {
-		return 1
+		n = 1
 	}
 	return min(n, d.Spec.Replicas)
 }

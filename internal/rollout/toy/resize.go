@@ -8,27 +8,50 @@ import (
 	"slices"
 )
 
+// note is what the Deployment controller writes on a set as annotations whenever it scales it.
+type note struct {
+	// replicas of the Deployment, and the most that all sets together might have then.
+	replicas, most int32
+}
+
+// scale gives a set its size, and says whether it had another one.
+func (d *Deployment) scale(s *Set, n int32) bool {
+	if s.Want == n && s.note != nil {
+		return false
+	}
+	s.Want, s.note = n, &note{replicas: d.Spec.Replicas, most: d.Spec.Replicas + d.surge(d.Spec.Replicas)}
+	return true
+}
+
+// adopt notes on the sets that a caller made by hand that they have the size for what is asked for now.
+func (d *Deployment) adopt() {
+	for _, s := range d.Sets {
+		if s.note == nil {
+			d.scale(s, s.Want)
+		}
+	}
+}
+
+// scalingEvent says whether a set has a size for another number of replicas. As in Kubernetes, empty sets do not count, and a
+// set that stays alone with the right size goes on to say so.
+func (d *Deployment) scalingEvent() bool {
+	return slices.ContainsFunc(d.active(), func(s *Set) bool { return s.note.replicas != d.Spec.Replicas })
+}
+
 // resize follows a changed number of replicas, before any rollout goes on: a set that is alone gets all; in the middle of a
 // rollout every set grows or shrinks in proportion, so that no revision alone bears the risk.
 func (d *Deployment) resize(fresh *Set) bool {
-	n := d.Spec.Replicas
-	was := d.scaled
-	d.scaled = &n
-	if was == nil || *was == n || len(d.active()) == 0 {
-		return false
-	}
-	active := d.active()
-	if len(active) == 1 {
-		active[0].Want = n
-		return true
-	}
-	if fresh.Want == n && fresh.Status.Available == n {
+	n, active := d.Spec.Replicas, d.active()
+	switch {
+	case len(active) == 1:
+		return d.scale(active[0], n)
+	case fresh != nil && fresh.Want == n && fresh.note.replicas == n && fresh.Status.Available == n:
 		for _, s := range d.old(fresh) {
-			s.Want = 0
+			d.scale(s, 0)
 		}
-		return true
+	default:
+		d.spread(active)
 	}
-	d.spread(active, *was)
 	return true
 }
 
@@ -42,9 +65,9 @@ func (d *Deployment) active() []*Set {
 	return out
 }
 
-// spread adds or takes instances in proportion to the sizes of the sets; the largest gets what rounding leaves. Among sets of one
-// size the newer grows first and the older shrinks first.
-func (d *Deployment) spread(active []*Set, was int32) {
+// spread adds or takes instances in proportion to what the sets were a part of; the largest gets what rounding leaves. Among sets
+// of one size the newer grows first and the older shrinks first.
+func (d *Deployment) spread(active []*Set) {
 	n := d.Spec.Replicas
 	allowed := int32(0)
 	if n > 0 {
@@ -55,16 +78,23 @@ func (d *Deployment) spread(active []*Set, was int32) {
 		slices.Reverse(active)
 	}
 	slices.SortStableFunc(active, func(a, b *Set) int { return int(b.Want - a.Want) })
-	before := float64(was + d.surge(was))
-	for _, s := range active {
-		part := int32(math.Round(float64(s.Want)*float64(allowed)/before)) - s.Want
-		if left > 0 {
-			part = max(0, min(part, left))
-		} else {
-			part = min(0, max(part, left))
+	sizes := make([]int32, len(active))
+	for i, s := range active {
+		part := int32(math.Round(float64(s.Want)*float64(allowed)/float64(s.note.most))) - s.Want
+		switch {
+		case left > 0:
+			part = min(part, left)
+		case left < 0:
+			part = max(part, left)
+		default:
+			part = 0
 		}
-		s.Want += part
+		sizes[i] = s.Want + part
 		left -= part
 	}
-	active[0].Want = max(0, active[0].Want+left)
+	sizes[0] = max(0, sizes[0]+left)
+	for i, s := range active {
+		s.note = nil
+		d.scale(s, sizes[i])
+	}
 }

@@ -23,6 +23,10 @@ type Set struct {
 	Made int
 	// Status is what the Deployment controller sees.
 	Status Counts
+
+	// gate is that of the Deployment when this was its new set; nil before the Deployment controller saw it.
+	gate *time.Duration
+	note *note
 }
 
 // Instance is one pod.
@@ -35,6 +39,14 @@ type Instance struct {
 
 // Starts says after how many seconds the n-th instance (from 0) of a revision is ready; negative: never.
 type Starts func(revision string, n int) int
+
+// through is the gate for this set: an old set keeps the gate that it had as the new one.
+func (s *Set) through(gate time.Duration) time.Duration {
+	if s.gate != nil {
+		return *s.gate
+	}
+	return gate
+}
 
 // Sync is one pass of the ReplicaSet controller: it makes or removes instances and writes the status. It says whether anything
 // changed.
@@ -59,6 +71,7 @@ func (s *Set) Sync(at time.Time, gate time.Duration, starts Starts) bool {
 
 // Count is what is true at a moment, however late a status is.
 func (s *Set) Count(at time.Time, gate time.Duration) Counts {
+	gate = s.through(gate)
 	c := Counts{Total: int32(len(s.Instances))}
 	for _, i := range s.Instances {
 		if !i.Ready.After(at) {
@@ -73,6 +86,7 @@ func (s *Set) Count(at time.Time, gate time.Duration) Counts {
 
 // Next is the next moment after this one at which an instance becomes ready or passes the gate; Never when there is none.
 func (s *Set) Next(at time.Time, gate time.Duration) time.Time {
+	gate = s.through(gate)
 	out := Never
 	for _, i := range s.Instances {
 		for _, moment := range []time.Time{i.Ready, i.Ready.Add(gate)} {
