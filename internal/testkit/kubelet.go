@@ -29,6 +29,7 @@ type Kubelet struct {
 	mu     sync.Mutex
 	delays map[string]time.Duration
 	broken map[string]string
+	choose map[string]func(*corev1.Pod) bool
 	taken  map[types.UID]bool
 }
 
@@ -40,7 +41,9 @@ func startKubelet(ctx context.Context, config *rest.Config) (*Kubelet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the kubelet's client: %w", err)
 	}
-	k := &Kubelet{client: client, delays: map[string]time.Duration{}, broken: map[string]string{}, taken: map[types.UID]bool{}}
+	k := &Kubelet{
+		client: client, delays: map[string]time.Duration{}, broken: map[string]string{}, choose: map[string]func(*corev1.Pod) bool{}, taken: map[types.UID]bool{},
+	}
 	factory := informers.NewSharedInformerFactory(client, 0)
 	see := func(obj any) {
 		if pod, ok := obj.(*corev1.Pod); ok {
@@ -72,6 +75,18 @@ func (k *Kubelet) Break(namespace, image string) {
 	k.broken[namespace] = image
 }
 
+// Choose lets a function say of every new pod of a namespace whether it ever becomes ready by itself; Ready changes it later.
+func (k *Kubelet) Choose(namespace string, ready func(*corev1.Pod) bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.choose[namespace] = ready
+}
+
+// Ready makes a pod that runs ready, or takes that back.
+func (k *Kubelet) Ready(ctx context.Context, pod *corev1.Pod, ready bool) error {
+	return k.status(ctx, pod, ready)
+}
+
 func (k *Kubelet) see(ctx context.Context, pod *corev1.Pod) {
 	if pod.DeletionTimestamp != nil {
 		// A kubelet confirms that the containers have ended; until then the pod stays.
@@ -90,6 +105,9 @@ func (k *Kubelet) see(ctx context.Context, pod *corev1.Pod) {
 	}
 	k.taken[pod.UID] = true
 	delay, broken := k.delays[pod.Namespace], k.broken[pod.Namespace]
+	if choose := k.choose[pod.Namespace]; choose != nil && !choose(pod) {
+		delay = -1
+	}
 	for _, c := range pod.Spec.Containers {
 		if broken != "" && strings.Contains(c.Image, broken) {
 			delay = -1
@@ -106,7 +124,7 @@ func (k *Kubelet) run(ctx context.Context, pod *corev1.Pod, delay time.Duration)
 		return
 	}
 	if delay != 0 {
-		k.status(ctx, pod, false)
+		_ = k.status(ctx, pod, false)
 	}
 	if delay < 0 {
 		return
@@ -114,11 +132,11 @@ func (k *Kubelet) run(ctx context.Context, pod *corev1.Pod, delay time.Duration)
 	select {
 	case <-ctx.Done():
 	case <-time.After(delay):
-		k.status(ctx, pod, true)
+		_ = k.status(ctx, pod, true)
 	}
 }
 
-func (k *Kubelet) status(ctx context.Context, pod *corev1.Pod, ready bool) {
+func (k *Kubelet) status(ctx context.Context, pod *corev1.Pod, ready bool) error {
 	now := metav1.Now()
 	word := corev1.ConditionFalse
 	if ready {
@@ -141,7 +159,8 @@ func (k *Kubelet) status(ctx context.Context, pod *corev1.Pod, ready bool) {
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": status})
 	if err != nil {
-		return
+		return fmt.Errorf("writing a pod's status down: %w", err)
 	}
-	_, _ = k.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	_, err = k.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	return err
 }
