@@ -49,7 +49,7 @@ func look(want plan.Target, now snapshot.Snapshot, at time.Time) scene {
 	if s.pending != nil && s.pending.Failed && s.pending.Change == want.Change {
 		s.refused = s.pending
 	}
-	s.blocked = s.exists && (s.refused != nil || s.failedBefore())
+	s.blocked = s.exists && (s.refused != nil || (s.pending == nil && s.failedBefore()))
 	if s.blocked {
 		s.goal = restarted(s.current.Content, want.Restart)
 		s.goal.Rebuild = want.Rebuild
@@ -57,7 +57,8 @@ func look(want plan.Target, now snapshot.Snapshot, at time.Time) scene {
 	return s
 }
 
-// failedBefore says whether what is wanted failed here. When only a restart failed, the next one is another change.
+// failedBefore says whether what is wanted failed here last. A release command that is newer shows that something else was wanted
+// meanwhile, so look does not ask then. When only a restart failed, the next one is another change.
 func (s *scene) failedBefore() bool {
 	c := s.current
 	again := c.Change == s.want.Change && c.Restart != s.want.Restart
