@@ -89,7 +89,7 @@ func (s scene) memory() snapshot.Failure {
 func (s scene) beginBeside(r plan.Rollout, with settings.Rollout) plan.Step {
 	r.Instances, r.StageAt = s.size(), whole(s.at)
 	p := twoslot.Begin(s.aim(), r, s.ready(), with)
-	fresh := plan.Slot{Name: other(s.stable.Name), Content: s.goal, Rollout: p.Rollout, Strategy: p.Strategy, Replicas: p.Replicas}
+	fresh := plan.Slot{Name: other(s.stable.Name), Content: s.goal, Rollout: p.Rollout, Strategy: p.Strategy, Replicas: p.Replicas, Good: s.good()}
 	step := s.step(p, fresh)
 	step.Begins, step.Slots = true, s.pair(fresh, plan.Kept(s.stable, s.rest(s.stable, plan.Recorded(s.stable))))
 	step.Stable, step.Traffic = s.stable.Name, s.requests(s.stable.Name)

@@ -23,7 +23,12 @@ func (s scene) fail(step plan.Step, f plan.Failure) plan.Step {
 	r := step.Rollout
 	r.StartedAt, r.StageAt, r.Instances, r.Ignored, r.Abort = whole(s.at), time.Time{}, 0, 0, s.want.Abort
 	slot := s.keeps(step)
-	content, ok := s.before(slot, slot.Name == s.current.Name && step.Release == nil)
+	failing := slot.Name == s.current.Name && step.Release == nil
+	content, ok := s.before(slot, failing)
+	if f.Reason == v1alpha1.ReasonAborted && !failing {
+		// Who aborts wants what ran before, good or not.
+		content, ok = slot.Content, true
+	}
 	if !ok {
 		step.Reason += "; there is nothing to roll back to"
 		return step

@@ -83,7 +83,7 @@ func (s scene) requests(slot string) plan.Traffic {
 
 // twoSlots makes a step of the progress of a new set.
 func (s scene) twoSlots(p plan.Progress) plan.Step {
-	fresh := plan.Slot{Name: s.current.Name, Content: s.goal, Rollout: p.Rollout, Strategy: p.Strategy, Replicas: p.Replicas}
+	fresh := plan.Slot{Name: s.current.Name, Content: s.goal, Rollout: p.Rollout, Strategy: p.Strategy, Replicas: p.Replicas, Good: s.current.Good}
 	old := *s.other
 	if p.Moved {
 		// It is the environment now: it gets the strategy of any other slot, and its size is the scaler's again.

@@ -195,7 +195,8 @@ func (s scene) succeeded(slot snapshot.Slot) bool {
 	case !inplace.Done(slot, r):
 		return false
 	case slot.Name != s.current.Name:
-		return true
+		// It was pre-empted before its end, unless nobody knows.
+		return s.want.GoodID == 0
 	default:
 		with := s.policy(r.Type)
 		healthy := s.want.Judged.Crash == "" && plan.Passes(s.want.Judged.Status, with.MinStatus)
