@@ -51,11 +51,12 @@ func (s scene) keeps(step plan.Step) snapshot.Slot {
 // before is the last good content of a slot; false when there is none. A slot that did not fail itself keeps what it has when
 // nothing better is known.
 func (s scene) before(slot snapshot.Slot, failing bool) (snapshot.Content, bool) {
-	if !failing && (s.succeeded(slot) || slot.Failed.Change != "") {
-		return slot.Content, true
+	revision := s.current.Good
+	if !failing {
+		revision = s.good()
 	}
-	good, ok := s.now.Revisions[slot.Good]
-	if !ok || slot.Good == slot.Template {
+	good, ok := s.now.Revisions[revision]
+	if !ok || revision == slot.Template {
 		return slot.Content, !failing
 	}
 	good.Rebuild = s.goal.Rebuild
@@ -121,7 +122,7 @@ func (s scene) releaseFailed() plan.Step {
 	step.Target, step.Release = s.want.Content, &step.Rollout
 	step.Reason = failure.Message + "; nothing was changed"
 	step.Deadline = time.Time{}
-	if s.exists && !s.succeeded(s.stable) && s.other == nil && s.stable.Failed.Change == "" {
+	if s.unfinished() {
 		// What runs was on its way when it was pre-empted, and nobody has seen it work.
 		return s.fail(step, failure)
 	}

@@ -21,10 +21,10 @@ import (
 func Next(want plan.Target, now snapshot.Snapshot, at time.Time) plan.Step {
 	s := look(want, now, at)
 	switch {
+	case s.refused != nil && (s.unfinished() || !s.changed()):
+		return s.releaseFailed()
 	case s.changed():
 		return s.begin()
-	case s.refused != nil:
-		return s.releaseFailed()
 	case s.blocked:
 		return s.rolledBack()
 	default:

@@ -175,31 +175,33 @@ func (s scene) newest() int64 {
 	return id
 }
 
-// good is the revision that a failure in the stable slot returns to: what it runs, if that was deployed with success.
+// good is the revision that a failure returns to: what the stable slot runs, if that was deployed with success, and what was good
+// when it began otherwise. A new set records it for both.
 func (s scene) good() string {
-	if s.succeeded(s.stable) {
-		return s.stable.Template
+	if s.stable.Name == s.current.Name && s.succeeded() {
+		return s.current.Template
 	}
-	return s.stable.Good
+	return s.current.Good
 }
 
-// succeeded says whether what a slot runs was deployed with success. Status says so; without it, for example after a restore, the
-// slot must show it: complete, healthy as far as that is known, and no other set is left.
-func (s scene) succeeded(slot snapshot.Slot) bool {
-	r := plan.Recorded(slot)
+// succeeded says whether what the current slot runs was deployed with success. Status says so; without it, for example after a
+// restore, the slot must show it: complete, healthy as far as that is known, and no other set is left.
+func (s scene) succeeded() bool {
+	r := s.recorded
 	switch {
-	case slot.Failed.Change != "" || r.ID == 0:
+	case s.current.Failed.Change != "" || r.ID == 0:
 		return false
 	case r.ID == s.want.GoodID:
 		return true
-	case !inplace.Done(slot, r):
+	case s.other != nil || !inplace.Done(s.current, r):
 		return false
-	case slot.Name != s.current.Name:
-		// It was pre-empted before its end, unless nobody knows.
-		return s.want.GoodID == 0
 	default:
-		with := s.policy(r.Type)
-		healthy := s.want.Judged.Crash == "" && plan.Passes(s.want.Judged.Status, with.MinStatus)
-		return s.other == nil && (healthy || with.OnFailure == v1alpha1.OnFailureIgnore)
+		healthy := s.want.Judged.Crash == "" && plan.Passes(s.want.Judged.Status, s.with.MinStatus)
+		return healthy || s.with.OnFailure == v1alpha1.OnFailureIgnore
 	}
+}
+
+// unfinished says whether the only slot is on its way, and a failure would lead it back.
+func (s scene) unfinished() bool {
+	return s.exists && s.other == nil && s.current.Failed.Change == "" && !s.succeeded()
 }

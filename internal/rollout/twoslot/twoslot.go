@@ -69,8 +69,8 @@ func Next(want plan.Target, s Sides, with settings.Rollout, at time.Time) plan.P
 	if !ignore && want.Judged.Crash != "" {
 		return failed(p, v1alpha1.ReasonInstancesCrashed, want.Judged.Crash)
 	}
-	if evaluating(s) {
-		return evaluate(want, s, p, with, at)
+	if since, split := evaluating(want, s); split {
+		return evaluate(want, s, p, since, with, at)
 	}
 	deadline := p.Rollout.StageAt.Add(plan.Limit(strict(with)))
 	switch {
@@ -134,8 +134,15 @@ func Share(n, percent int32) int32 {
 // switched says whether all requests go to the new set.
 func switched(s Sides) bool { return s.Old.Name == "" || s.Traffic.Slot == s.Fresh.Name }
 
-// evaluating says whether the new set gets a share of the requests.
-func evaluating(s Sides) bool { return s.Traffic.Both || s.Traffic.Weight > 0 }
+// evaluating says whether the new set gets a share of the requests, and since when. A share that is older than the rollout is left
+// over from the one that it pre-empted.
+func evaluating(want plan.Target, s Sides) (time.Time, bool) {
+	since, split := s.Traffic.ServiceSince, s.Traffic.Both
+	if want.Weighted {
+		since, split = s.Traffic.RouteSince, s.Traffic.Weight > 0
+	}
+	return since, split && !since.Before(s.Fresh.StartedAt)
+}
 
 func waiting(s Sides, p plan.Progress, with settings.Rollout) string {
 	what := "all new instances"
@@ -177,12 +184,9 @@ func grow(p plan.Progress, at time.Time) plan.Progress {
 }
 
 // evaluate watches the new set while it gets a share of the requests.
-func evaluate(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, at time.Time) plan.Progress {
+func evaluate(want plan.Target, s Sides, p plan.Progress, since time.Time, with settings.Rollout, at time.Time) plan.Progress {
 	ignore := with.OnFailure == v1alpha1.OnFailureIgnore
-	p.State, p.Split, p.SplitSince = plan.InProgress, share(want, s, with), s.Traffic.ServiceSince
-	if want.Weighted {
-		p.SplitSince = s.Traffic.RouteSince
-	}
+	p.State, p.Split, p.SplitSince = plan.InProgress, share(want, s, with), since
 	end := p.SplitSince.Add(seconds(with.EvaluationSeconds))
 	deadline := later(end, p.Rollout.StageAt).Add(plan.Limit(strict(with)))
 	switch {
