@@ -27,6 +27,8 @@ type cluster struct {
 	// requests says for every slot that gets some since when.
 	requests map[string]time.Time
 	writes   int
+	// scaledAt is when the autoscaler last changed a number.
+	scaledAt time.Time
 }
 
 // deployment is a toy Deployment with the annotations that the operator wrote last.
@@ -143,7 +145,11 @@ func (c *cluster) scale(at time.Time) bool {
 	for name, d := range c.slots {
 		targets[name] = &d.Deployment
 	}
-	return c.scaler.Sync(at, targets)
+	if !c.scaler.Sync(at, targets) {
+		return false
+	}
+	c.scaledAt = at
+	return true
 }
 
 // next is when anything happens by itself.

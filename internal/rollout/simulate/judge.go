@@ -20,8 +20,9 @@ func (p *play) asked(was wish) {
 	if p.want.change() != was.change() {
 		p.news, p.failed = true, ""
 	}
-	if p.want.restart != was.restart && p.last.State == plan.Failed && p.last.Failure.Reason != v1alpha1.ReasonReleaseCommandFailed {
-		// Nothing came back, so a restart is one of what failed.
+	stopped := p.last.State == plan.Failed && p.last.Failure.Reason != v1alpha1.ReasonReleaseCommandFailed
+	if p.want.restart != was.restart && (stopped || p.failed == p.good.Change) {
+		// Nothing came back, or what failed was a restart: this one is another.
 		p.failed = ""
 	}
 	p.abort = p.abort || p.want.abort != was.abort
@@ -43,19 +44,32 @@ func (p *play) judge(step plan.Step, now snapshot.Snapshot) {
 	p.judgeCounts(step)
 	p.judgeGate(step)
 	p.judgePlaces(step, now)
+	p.unseen(step, now)
+	if len(step.Slots) < 2 {
+		p.old = nil
+	}
 	p.news, p.abort = false, false
 	switch step.State {
 	case plan.Idle:
 		p.good = step.Target
-		p.finished = true
+		p.finished, p.old = true, nil
 	case plan.RolledBack:
 		p.finished = true
 	}
 	if step.Failure != nil {
-		p.failed = p.want.change()
+		p.failed, p.old = p.want.change(), nil
 	}
 	if p.policy(step).OnFailure == v1alpha1.OnFailureIgnore && step.Rollout.Ignored > 0 {
 		p.waived = true
+	}
+}
+
+// unseen notes a rollout that ends well while the release command of the next one runs.
+func (p *play) unseen(step plan.Step, now snapshot.Snapshot) {
+	slot, ok := now.Slots[step.Stable]
+	whole := slot.Settled && slot.Total == slot.Wanted && slot.Updated == slot.Wanted && slot.Available == slot.Wanted
+	if ok && step.Release != nil && whole && len(step.Slots) == 1 && slot.Failed.Change == "" && p.judged() == (plan.Judgement{Status: v1alpha1.HealthOk}) {
+		p.good = slot.Content
 	}
 }
 
@@ -79,6 +93,10 @@ func (p *play) announced(step plan.Step) int32 {
 // judgeChoice checks what the step is about.
 func (p *play) judgeChoice(step plan.Step) {
 	back := step.State == plan.RollingBack || step.State == plan.RolledBack
+	if back && step.Failure != nil && step.Failure.Reason == v1alpha1.ReasonAborted && p.runs(step.Target.Change) {
+		// Who aborts gets what ran before, good or not.
+		p.good = step.Target
+	}
 	if p.news && step.Target.Change != p.want.change() {
 		p.broken("the user wants %s, and the next step is about %s", p.want.change(), step.Target.Change)
 	}
@@ -127,7 +145,11 @@ func (p *play) judgeCounts(step plan.Step) {
 			p.broken("the step says %s although %d of %d instances are new and healthy", step.State, passed, n)
 		}
 	}
-	if step.Updated > passed && step.State != plan.Idle {
+	if p.at.Equal(p.scaledAt) {
+		// What the Deployment counts is older than what it is told.
+		return
+	}
+	if step.Updated > passed && step.State != plan.Idle && step.State != plan.RolledBack {
 		p.broken("the step counts %d updated instances, %d are", step.Updated, passed)
 	}
 }

@@ -14,8 +14,9 @@ import (
 // newest is the slot with the newest rollout, and the set of its revision; nil when there is none.
 func (p *play) newest() (*deployment, *toy.Set) {
 	var newest *deployment
-	for _, d := range p.slots {
-		if !d.deleting && (newest == nil || d.record.RolloutID > newest.record.RolloutID || d.record.Failed.Change != "") {
+	for _, d := range p.existing() {
+		if newest == nil || d.record.RolloutID > newest.record.RolloutID ||
+			(d.record.RolloutID == newest.record.RolloutID && d.record.Failed.Change != "") {
 			newest = d
 		}
 	}
@@ -63,7 +64,7 @@ func (p *play) fall() bool {
 			for _, i := range set.Instances {
 				if i.Ready.Before(toy.Never) {
 					i.Ready, fell = toy.Never, true
-					p.lose(i)
+					p.lose(i, p.at)
 				}
 			}
 		}

@@ -36,6 +36,7 @@ type checks struct {
 	// passed are the instances that ever passed their gate, lost those that crashed after that.
 	passed map[*toy.Instance]bool
 	lost   int32
+	lostAt time.Time
 	// waived is true when the user ignores failures, so that nothing is promised.
 	waived bool
 	// old are the instances that a second set must leave alone.
@@ -56,9 +57,9 @@ type running struct {
 func (c *checks) start() { c.jobs, c.passed = map[int64]int{}, map[*toy.Instance]bool{} }
 
 // lose notes an instance that crashes.
-func (c *checks) lose(i *toy.Instance) {
+func (c *checks) lose(i *toy.Instance, at time.Time) {
 	if c.passed[i] {
-		c.lost++
+		c.lost, c.lostAt = c.lost+1, at
 	}
 }
 
@@ -72,7 +73,8 @@ func (p *play) watch() {
 		p.low, p.high, p.best, p.lost = n, n, n, 0
 	}
 	floor, ceiling := p.bounds()
-	if healthy >= floor {
+	if healthy >= floor && p.at.After(p.lostAt) {
+		// At the moment of a crash the controllers still act on what they saw before it.
 		p.lost = 0
 	}
 	if floor = min(floor, p.best) - p.lost; healthy < floor && !p.waived {
@@ -82,7 +84,7 @@ func (p *play) watch() {
 		p.broken("%d instances exist, at most %d were promised", total, ceiling)
 	}
 	p.watchOld()
-	if n := len(p.existing()); n == 2 && p.scaler != nil && (p.scaler.Min != p.scaler.Max) {
+	if n := len(p.existing()); n == 2 && p.scaler != nil && p.Dies == nil && p.scaler.Min != p.scaler.Max {
 		p.broken("the autoscaler is not held although two sets exist")
 	}
 }
@@ -127,7 +129,14 @@ func (p *play) size() int32 {
 	slots := p.existing()
 	switch {
 	case len(slots) == 2:
-		return max(slots[0].record.Instances, slots[1].record.Instances)
+		newer := slots[0]
+		if slots[1].record.RolloutID > newer.record.RolloutID {
+			newer = slots[1]
+		}
+		if newer.record.Instances > 0 {
+			return newer.record.Instances
+		}
+		return newer.Spec.Replicas
 	case len(slots) == 1:
 		return slots[0].Spec.Replicas
 	default:
@@ -192,7 +201,7 @@ func (p *play) wroteSlot(step plan.Step, s plan.Slot, exists bool) {
 	if fresh {
 		delete(p.requests, s.Name)
 	}
-	if fresh && p.Release != nil && s.Change == p.want.change() && (!exists || d.record.Change != s.Change) && !p.released(s.Rollout.ID) {
+	if fresh && p.Release != nil && s.Change == p.want.change() && !p.runs(s.Change) && !p.released(s.Rollout.ID) {
 		p.broken("deployment %d changes slot %s before its release command has succeeded", s.Rollout.ID, s.Name)
 	}
 	if fresh && exists && s.Failed.Change != "" {
@@ -206,9 +215,19 @@ func (p *play) wroteSlot(step plan.Step, s plan.Slot, exists bool) {
 	p.began(step)
 }
 
+// runs says whether a slot has a change already.
+func (p *play) runs(change string) bool {
+	for _, d := range p.slots {
+		if d.record.Change == change {
+			return true
+		}
+	}
+	return false
+}
+
 // began notes a rollout that begins to change slots.
 func (p *play) began(step plan.Step) {
-	healthy, _ := p.look()
+	healthy, total := p.look()
 	p.best = healthy
 	beside := len(step.Slots) == 2
 	p.old = nil
@@ -223,7 +242,7 @@ func (p *play) began(step plan.Step) {
 	if !beside {
 		policy = inPlace(policy)
 	}
-	if p.finished {
+	if p.finished && total <= p.size() {
 		p.running = nil
 	}
 	p.finished, p.waived = false, false
