@@ -49,6 +49,9 @@ func operatorSpecs(b *builder, repository, version string) ([]spec, error) {
 	return []spec{s}, nil
 }
 
+// misbehaviours of the sample image, by tag.
+var misbehaviours = map[string]string{"broken": "UNHEALTHY=1", "crashing": "CRASH_AFTER_MS=1000"}
+
 // sampleSpecs makes one image per tag. They share the program; only the environment differs.
 func sampleSpecs(b *builder, tags []string) ([]spec, error) {
 	program, err := b.program("./hack/images/sample-web", "/sample-web", "")
@@ -65,8 +68,8 @@ func sampleSpecs(b *builder, tags []string) ([]spec, error) {
 			entrypoint: []string{"/sample-web"},
 			env:        []string{"APP_VERSION=" + tag},
 		}
-		if tag == "broken" {
-			s.env = append(s.env, "UNHEALTHY=1")
+		if misbehaviour := misbehaviours[tag]; misbehaviour != "" {
+			s.env = append(s.env, misbehaviour)
 		}
 		specs = append(specs, s)
 	}

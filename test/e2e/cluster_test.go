@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 )
 
 // theCluster is the suite's own, beside whatever else runs on the machine.
-var theCluster = &cluster{name: "e2e"}
+var theCluster = &cluster{name: cmp.Or(os.Getenv("BEANPOD_E2E_CLUSTER"), "e2e")}
 
 // cluster is one made by hack/cluster.
 type cluster struct {

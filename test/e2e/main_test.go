@@ -127,7 +127,7 @@ func loadImages() error {
 	}
 	lines := strings.Fields(out)
 	operatorImage = lines[len(lines)-1]
-	if _, err := run(5*time.Minute, "go", "run", "./hack/images", "sample", "--tag", "v1,v2,broken", "-o", sample); err != nil {
+	if _, err := run(5*time.Minute, "go", "run", "./hack/images", "sample", "--tag", "v1,v2,broken,crashing", "-o", sample); err != nil {
 		return err
 	}
 	return theCluster.load(operator, sample)
@@ -141,7 +141,7 @@ func makeNamespace(name string) error {
 		Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 	}}
 	objects := []client.Object{ns, application(name)}
-	for _, v := range []string{"v1", "v2", "broken", "absent"} {
+	for _, v := range []string{"v1", "v2", "broken", "crashing", "absent"} {
 		objects = append(objects, version(name, v))
 	}
 	for _, o := range objects {

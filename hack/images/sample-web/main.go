@@ -11,7 +11,12 @@
 //	GET /slow?ms=  answers after a while
 //	    /fail      turns failing on or off for this instance; /fail?on=true or false says which
 //
-//	PORT (8080), APP_VERSION, UNHEALTHY=1, START_DELAY_MS, CRASH_AFTER_MS
+//	PORT (8080), APP_VERSION, UNHEALTHY=1, START_DELAY_MS, CRASH_AFTER_MS, FAIL_AFTER_MS
+//
+// As a release command it works for a while, then succeeds or fails:
+//
+//	sample-web release ok [MS]
+//	sample-web release fail [MS]
 package main
 
 import (
@@ -34,9 +39,30 @@ func main() {
 	log.SetFlags(log.LstdFlags | log.LUTC)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := run(ctx, os.Getenv, os.Environ()); err != nil {
+	err := error(nil)
+	if len(os.Args) > 2 && os.Args[1] == "release" {
+		err = release(ctx, os.Args[2], append(os.Args[3:], "")[0])
+	} else {
+		err = run(ctx, os.Getenv, os.Environ())
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// release is what a release command does: a migration, here only in name.
+func release(ctx context.Context, end, ms string) error {
+	log.Printf("Migrating the database for %s ms, to end with: %s", ms, end)
+	select {
+	case <-time.After(milliseconds(ms)):
+	case <-ctx.Done():
+		return errors.New("told to stop while migrating")
+	}
+	if end != "ok" {
+		return errors.New("the migration failed as told")
+	}
+	log.Print("Migrated")
+	return nil
 }
 
 func run(ctx context.Context, getenv func(string) string, environ []string) error {
@@ -62,6 +88,9 @@ func run(ctx context.Context, getenv func(string) string, environ []string) erro
 	}
 	a := newApp(getenv("APP_VERSION"), instance, environ)
 	a.failing.Store(getenv("UNHEALTHY") == "1")
+	if d := milliseconds(getenv("FAIL_AFTER_MS")); d > 0 {
+		time.AfterFunc(d, func() { log.Print("Failing as told by FAIL_AFTER_MS"); a.failing.Store(true) })
+	}
 	log.Printf("Version %s listens on %s", a.page.Version, listener.Addr())
 	return serve(ctx, listener, a.handler())
 }
