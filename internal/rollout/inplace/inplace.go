@@ -47,7 +47,9 @@ func Begin(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.R
 func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout, at time.Time) plan.Progress {
 	p := base(want, slot, r, with)
 	deadline := began(slot, r).Add(plan.Limit(with))
-	late := (slot.TimedOut && current(slot, r)) || (!current(slot, r) && at.After(deadline))
+	// The Deployment controller counts from the progress before this rollout until it sees some of this one.
+	first := r.StartedAt.Add(plan.Limit(with))
+	late := (slot.TimedOut && current(slot, r) && !at.Before(first)) || (!current(slot, r) && at.After(deadline))
 	switch {
 	case want.GoodID == r.ID:
 		p.State, p.Updated, p.Reason = plan.Idle, p.Desired, upToDate
