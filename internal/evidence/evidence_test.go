@@ -215,11 +215,15 @@ func TestRuns(t *testing.T) {
 			text: map[string]string{now: "now\n"}, asked: []string{before, now}, want: "now\n", say: "lines: 1\n",
 		},
 		{
-			name: "restarted and tells something", container: snapshot.Container{Running: true, Restarts: 2, LastExit: ended},
+			name: "restarted and well", container: snapshot.Container{Running: true, Ready: true, Restarts: 2, LastExit: ended},
 			text: map[string]string{now: "now\n", before: "before\n"}, asked: []string{now}, want: "now\n", say: "lines: 1\n",
 		},
 		{
-			name: "restarted and tells nothing yet", container: snapshot.Container{Running: true, Restarts: 2, LastExit: ended},
+			name: "restarted and not ready", container: snapshot.Container{Running: true, Restarts: 2, LastExit: ended},
+			text: map[string]string{now: "now\n", before: "before\n"}, asked: []string{before}, want: "before\n", say: "of the previous run",
+		},
+		{
+			name: "restarted and tells nothing yet", container: snapshot.Container{Running: true, Ready: true, Restarts: 2, LastExit: ended},
 			text: map[string]string{now: " \r\n\n", before: "before"}, asked: []string{now, before}, want: "before\n", say: "of the previous run",
 		},
 		{
@@ -232,7 +236,7 @@ func TestRuns(t *testing.T) {
 		},
 		{name: "never started", container: snapshot.Container{Waiting: "ErrImagePull"}, say: "log: none: the container never started"},
 		{
-			name: "cannot be read", container: snapshot.Container{Running: true, Restarts: 1},
+			name: "cannot be read", container: snapshot.Container{Running: true, Ready: true, Restarts: 1},
 			fails: map[string]error{now: errors.New("kubelet\nsays no"), before: errors.New("nor before")}, asked: []string{now, before},
 			say: "log: none: kubelet says no",
 		},

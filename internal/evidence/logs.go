@@ -136,11 +136,11 @@ func (k *Keeper) readOne(ctx context.Context, namespace string, l *containerLog)
 	l.problem = cmp.Or(l.problem, "the container never started")
 }
 
-// runs are the runs to read, false for the present one: one that waits to be restarted, or has printed nothing yet, tells less
-// than the one before. A container that never ran has no log to ask for.
+// runs are the runs to read, false for the present one: one that waits to be restarted, is not ready after a restart, or has
+// printed nothing yet, tells less than the one before. A container that never ran has no log to ask for.
 func runs(c snapshot.Container) []bool {
 	switch {
-	case c.Waiting != "" && hasEnded(c):
+	case (c.Waiting != "" || !c.Ready && c.Restarts > 0) && hasEnded(c):
 		return []bool{true, false}
 	case c.Restarts > 0:
 		return []bool{false, true}
