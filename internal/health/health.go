@@ -34,6 +34,8 @@ type Input struct {
 type Wanted struct {
 	// Revision and Version that should run; an empty Revision means that any will do.
 	Revision, Version string
+	// NextRevision and NextVersion are what is being deployed, when it is not what should run by now: beside it, or later.
+	NextRevision, NextVersion string
 	// Min is the fewest instances that should be available; Desired is how many should exist.
 	Min, Desired int32
 	// Launching is true until the first deployment is done; Deploying is true while a rollout is under way.

@@ -53,8 +53,12 @@ func deploying(all census) *v1alpha1.HealthCause {
 		return nil
 	}
 	done, want := 0, int(all.in.Wanted.Desired)
+	revision, version := all.in.Wanted.Revision, all.in.Wanted.Version
+	if all.in.Wanted.NextRevision != "" {
+		revision, version = all.in.Wanted.NextRevision, all.in.Wanted.NextVersion
+	}
 	for _, f := range all.findings {
-		if f.pod.Ready && f.pod.Revision == all.in.Wanted.Revision {
+		if f.pod.Ready && f.pod.Revision == revision {
 			done++
 		}
 	}
@@ -65,7 +69,7 @@ func deploying(all census) *v1alpha1.HealthCause {
 	}
 	return &v1alpha1.HealthCause{
 		Code: CauseDeploying, Severity: v1alpha1.HealthInfo, Count: count(want - done),
-		Message: fmt.Sprintf("Version %s %s: %s it. %s", label(all.in.Wanted.Version), verb, some(done, want, "runs", "run"), next),
+		Message: fmt.Sprintf("Version %s %s: %s it. %s", label(version), verb, some(done, want, "runs", "run"), next),
 	}
 }
 

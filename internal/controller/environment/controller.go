@@ -6,6 +6,7 @@ package environment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -127,10 +128,23 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 	} else if len(now.Slots) > 0 {
 		p.step = rollout.Next(running(env, p), now, p.at)
 	}
-	input := health.Input{Now: now, At: p.at, Wanted: wanted(env, p)}
+	input := health.Input{Now: staying(now, p.step), At: p.at, Wanted: wanted(env, p)}
 	p.health = health.Assess(input)
 	p.lookAgain(health.Next(input), p.step.Wake)
 	return p
+}
+
+// staying is what exists, with the instances of slots that are not wanted any more as what they are in a moment: terminating.
+func staying(now snapshot.Snapshot, step plan.Step) snapshot.Snapshot {
+	if len(step.Slots) == 0 {
+		return now
+	}
+	now.Instances = slices.Clone(now.Instances)
+	for i := range now.Instances {
+		kept := slices.ContainsFunc(step.Slots, func(s plan.Slot) bool { return s.Name == now.Instances[i].Slot })
+		now.Instances[i].Terminating = now.Instances[i].Terminating || !kept
+	}
+	return now
 }
 
 // lookAgain sets when the next pass is due although nothing changes.
@@ -275,6 +289,9 @@ func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
 	if exists {
 		w.Desired = slot.Wanted
 		w.Min = min(p.cfg.Min, slot.Wanted)
+	}
+	if t := p.step.Target; w.Deploying && t.Revision != w.Revision {
+		w.NextRevision, w.NextVersion = t.Revision, t.Version
 	}
 	if fresh, ok := p.now.Slots[p.step.Current]; ok && fresh.Name != slot.Name {
 		w.DeploymentStarted = later(fresh.StageAt, fresh.ProgressAt)
