@@ -106,10 +106,22 @@ func releaseCommands(env *v1alpha1.Environment, list []batchv1.Job, children sna
 				out.Succeeded = true
 			}
 			if c.Status == corev1.ConditionTrue && c.Type == batchv1.JobFailed {
-				out.Failed, out.Message = true, c.Message
+				out.Failed, out.Message = true, ended(c)
 			}
 		}
 		now.Releases = append(now.Releases, out)
+	}
+}
+
+// ended says to people how a Job failed. It is tried once only, which the Job controller calls a backoff limit.
+func ended(c batchv1.JobCondition) string {
+	switch c.Reason {
+	case batchv1.JobReasonBackoffLimitExceeded:
+		return "it ended with an error"
+	case batchv1.JobReasonDeadlineExceeded:
+		return "it took longer than its timeoutSeconds"
+	default:
+		return c.Message
 	}
 }
 

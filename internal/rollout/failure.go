@@ -77,7 +77,7 @@ func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Con
 	step.Traffic, step.Scaler = s.requests(slot.Name), plan.Scaler{Slot: slot.Name}
 	step.Rollout, step.Target = r, content
 	step.State, step.Updated, step.Deadline, step.Wake = plan.RollingBack, 0, time.Time{}, time.Time{}
-	step.Reason = fmt.Sprintf("%s failed: %s; going back to %s", memory.Version, memory.Message, content.Version)
+	step.Reason = fmt.Sprintf("%s; going back to %s", told(memory), content.Version)
 	return step
 }
 
@@ -98,7 +98,7 @@ func (s scene) rolledBack() plan.Step {
 	step.Traffic, step.Scaler = s.requests(slot.Name), plan.Scaler{Slot: slot.Name}
 	failed := s.current.Failed
 	step.Failure = &plan.Failure{Reason: failed.Reason, Message: failed.Message}
-	what := fmt.Sprintf("%s failed: %s", failed.Version, failed.Message)
+	what := told(failed)
 	switch p.State {
 	case plan.Idle:
 		step.State, step.Reason = plan.RolledBack, fmt.Sprintf("%s; %s runs again", what, s.current.Version)
@@ -136,6 +136,14 @@ func (s scene) refusal() plan.Failure {
 		message += ": " + s.refused.Message
 	}
 	return plan.Failure{Reason: v1alpha1.ReasonReleaseCommandFailed, Message: message}
+}
+
+// told is a failure as a sentence. What somebody aborted has not failed.
+func told(f snapshot.Failure) string {
+	if f.Reason == v1alpha1.ReasonAborted {
+		return f.Version + " was aborted by annotation " + v1alpha1.AnnotationAbortRequested
+	}
+	return f.Version + " failed: " + f.Message
 }
 
 // aborts says whether somebody asked for the end of this rollout, in time.

@@ -23,7 +23,8 @@ func transitions(before, after *v1alpha1.Environment) []shell.Event {
 	deploymentEvents(before.Status.Deployment, after, add)
 	healthEvents(before.Status.Health, after.Status.Health, add)
 	was, is := before.Status.Conditions, after.Status.Conditions
-	if c := condition.Turned(was, is, v1alpha1.ConditionStalled); c != nil {
+	// What stalls because its deployment failed was told as that.
+	if c := condition.Turned(was, is, v1alpha1.ConditionStalled); c != nil && c.Reason != reasonOf(is, v1alpha1.ConditionVersionDeployed) {
 		add(true, c.Reason, "Reconcile", "%s", c.Message)
 	}
 	if c := condition.Turned(was, is, v1alpha1.ConditionInputsResolved); c != nil && c.Status == "False" && !condition.IsTrue(is, v1alpha1.ConditionStalled) {
@@ -90,6 +91,13 @@ func healthEvents(was, is *v1alpha1.Health, add adder) {
 		cause = ": " + is.Causes[0].Message
 	}
 	add(is.Color == v1alpha1.ColorRed || is.Color == v1alpha1.ColorYellow, "HealthChanged", "Assess", "Health changed from %s to %s%s", from, is.Status, cause)
+}
+
+func reasonOf(conditions []metav1.Condition, kind string) string {
+	if c := condition.Find(conditions, kind); c != nil {
+		return c.Reason
+	}
+	return ""
 }
 
 // pace says how soon a change of status must be seen. While work goes on, and goes on as before, a change is progress.

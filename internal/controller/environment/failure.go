@@ -32,8 +32,17 @@ func failure(step plan.Step) error {
 	switch step.State {
 	case plan.Failed:
 		stall.Reason = step.Failure.Reason
+		if stall.Reason == v1alpha1.ReasonReleaseCommandFailed {
+			stall.Message = fmt.Sprintf("deployment %d of %s failed: %s%s", step.Rollout.ID, step.Target.Version, step.Reason, next)
+			break
+		}
 		stall.Message = fmt.Sprintf("deployment %d of %s failed: %s; it stopped there%s", step.Rollout.ID, step.Target.Version, step.Reason, next)
 	case plan.RolledBack:
+		if step.Failure.Reason == v1alpha1.ReasonAborted {
+			stall.Reason = v1alpha1.ReasonRolledBack
+			stall.Message = fmt.Sprintf("deployment %d of %s; name another version, or change the settings, to deploy again", step.Rollout.ID, step.Reason)
+			break
+		}
 		stall.Reason, stall.Message = v1alpha1.ReasonRolledBack, fmt.Sprintf("deployment %d of %s%s", step.Rollout.ID, step.Reason, next)
 	case plan.RollbackFailed:
 		stall.Reason, stall.Message = v1alpha1.ReasonRollbackFailed, fmt.Sprintf("deployment %d of %s%s", step.Rollout.ID, step.Reason, next)

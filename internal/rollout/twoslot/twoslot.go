@@ -179,7 +179,11 @@ func advance(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, 
 func grow(p plan.Progress, at time.Time) plan.Progress {
 	n := p.Desired
 	p.State, p.Replicas, p.Rollout.StageAt = plan.InProgress, &n, whole(at)
-	p.Reason = fmt.Sprintf("%d new instances are healthy; starting the rest of %d", p.Updated, n)
+	are := "instances are"
+	if p.Updated == 1 {
+		are = "instance is"
+	}
+	p.Reason = fmt.Sprintf("%d new %s healthy; starting the rest of %d", p.Updated, are, n)
 	return p
 }
 
