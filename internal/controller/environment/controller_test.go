@@ -55,8 +55,8 @@ var _ = Describe("Launching", func() {
 		w := newWorld(ctx)
 		w.create(ctx, w.web())
 		w.mustPass(ctx)
-		w.rollout(ctx, 1, "NewReplicaSetAvailable")
 		w.later(time.Second)
+		w.rollout(ctx, 1, "NewReplicaSetAvailable")
 		w.mustPass(ctx)
 		w.later(time.Second)
 		w.mustPass(ctx)
@@ -134,6 +134,7 @@ var _ = Describe("A deployment", func() {
 			e.Spec.Deployment = &v1alpha1.Deployment{Version: &v1alpha1.DeploymentSettings{OnFailure: v1alpha1.OnFailurePause}}
 		})
 		w.mustPass(ctx)
+		w.later(11 * time.Minute)
 		w.rollout(ctx, 1, "ProgressDeadlineExceeded")
 		w.mustPass(ctx)
 		Expect(w.shows(ctx, v1alpha1.ConditionReady)).To(And(HavePrefix("False TimedOut"), ContainSubstring("v2"), ContainSubstring("name another version")))
@@ -159,6 +160,7 @@ var _ = Describe("A deployment", func() {
 		first := w.deployment(ctx).Annotations[v1alpha1.AnnotationRevision]
 		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.VersionRef.Name = "v2" })
 		w.mustPass(ctx)
+		w.later(11 * time.Minute)
 		w.rollout(ctx, 1, "ProgressDeadlineExceeded")
 		_, writes := w.mustPass(ctx)
 		Expect(writes).To(ContainElement("PATCH deployments/blue-a"))
