@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
@@ -20,8 +21,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Kubelet stands in for scheduler and kubelet: it binds every pod to one node, lets it start at once, makes it ready after a
-// delay that tests choose, and lets deleted pods go. A real scheduler with kwok would do the same with three more processes on two
+// Kubelet stands in for scheduler and kubelet: it binds every pod that fits to one node, lets it start at once, makes it ready
+// after a delay that tests choose, and lets deleted pods go. A pod that does not fit, or whose image is not there, is told so in
+// the words of the real ones; neither is looked at again. A real scheduler with kwok would do the same with three more processes on two
 // cores, and without a say in when a pod becomes ready, on which the counts depend.
 type Kubelet struct {
 	client kubernetes.Interface
@@ -34,6 +36,16 @@ type Kubelet struct {
 }
 
 const nodeName = "fake"
+
+// Absent, in the value of a node selector, makes a pod fit no node; as the tag of an image, it makes the image one that the node does
+// not have.
+const Absent = "absent"
+
+// room is the most that a pod may ask for.
+var room = corev1.ResourceList{
+	corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("256Gi"),
+	corev1.ResourceEphemeralStorage: resource.MustParse("1Ti"),
+}
 
 // startKubelet runs until the context ends.
 func startKubelet(ctx context.Context, config *rest.Config) (*Kubelet, error) {
@@ -119,8 +131,19 @@ func (k *Kubelet) see(ctx context.Context, pod *corev1.Pod) {
 // run is the life of one pod. Its errors are those of a pod that went away meanwhile, and there is nobody to tell.
 func (k *Kubelet) run(ctx context.Context, pod *corev1.Pod, delay time.Duration) {
 	pods := k.client.CoreV1().Pods(pod.Namespace)
+	if why := k.misfit(ctx, pod); why != "" {
+		k.patch(ctx, pod, corev1.PodStatus{Conditions: []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, LastTransitionTime: metav1.Now(),
+			Message: "0/1 nodes are available: " + why + ". preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+		}}})
+		return
+	}
 	binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID}, Target: corev1.ObjectReference{Kind: "Node", Name: nodeName}}
 	if err := pods.Bind(ctx, binding, metav1.CreateOptions{}); err != nil {
+		return
+	}
+	if image := missing(pod); image != "" {
+		k.patch(ctx, pod, withoutImage(pod, image))
 		return
 	}
 	if delay != 0 {
@@ -157,10 +180,63 @@ func (k *Kubelet) status(ctx context.Context, pod *corev1.Pod, ready bool) error
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}},
 		})
 	}
+	k.patch(ctx, pod, status)
+}
+
+// patch writes a status. Its errors are those of a pod that went away meanwhile.
+func (k *Kubelet) patch(ctx context.Context, pod *corev1.Pod, status corev1.PodStatus) {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": status})
 	if err != nil {
 		return fmt.Errorf("writing a pod's status down: %w", err)
 	}
 	_, err = k.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	return err
+}
+
+// misfit says why a pod fits no node; empty: it does.
+func (k *Kubelet) misfit(ctx context.Context, pod *corev1.Pod) string {
+	for key, value := range pod.Spec.NodeSelector {
+		if strings.Contains(value, Absent) || (key == corev1.LabelArchStable && value != "amd64") {
+			return "1 node(s) didn't match Pod's node affinity/selector"
+		}
+	}
+	for _, c := range pod.Spec.Containers {
+		for name, most := range room {
+			if asked := c.Resources.Requests[name]; asked.Cmp(most) > 0 {
+				return "1 Insufficient " + string(name)
+			}
+		}
+	}
+	for _, v := range pod.Spec.Volumes {
+		if claim := v.PersistentVolumeClaim; claim != nil {
+			if _, err := k.client.CoreV1().PersistentVolumeClaims(pod.Namespace).Get(ctx, claim.ClaimName, metav1.GetOptions{}); err != nil {
+				return fmt.Sprintf("persistentvolumeclaim %q not found", claim.ClaimName)
+			}
+		}
+	}
+	return ""
+}
+
+// missing is the image that the node does not have; empty: none.
+func missing(pod *corev1.Pod) string {
+	for _, c := range pod.Spec.Containers {
+		if strings.HasSuffix(c.Image, ":"+Absent) {
+			return c.Image
+		}
+	}
+	return ""
+}
+
+func withoutImage(pod *corev1.Pod, image string) corev1.PodStatus {
+	now := metav1.Now()
+	status := corev1.PodStatus{Phase: corev1.PodPending, StartTime: &now}
+	for _, c := range pod.Spec.Containers {
+		status.ContainerStatuses = append(status.ContainerStatuses, corev1.ContainerStatus{
+			Name: c.Name, Image: c.Image,
+			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
+				Reason: "ErrImageNeverPull", Message: fmt.Sprintf("Container image %q is not present with pull policy of Never", image),
+			}},
+		})
+	}
+	return status
 }

@@ -1,0 +1,195 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+// ordinary are good values where the schema alone does not know any.
+var ordinary = map[string][]any{
+	"spec.versionRef.name":                                         {"v2", "v3", "v1"},
+	"spec.platformRef.name":                                        {"transitions-one", "transitions-two"},
+	"spec.platformRef.branch":                                      {"1.0", "2.0"},
+	"spec.capacity.max":                                            {int64(3), int64(4)},
+	"spec.capacity.min":                                            {int64(1), int64(3)},
+	"spec.capacity.resources.requests.cpu":                         {"200m", "0.3"},
+	"spec.capacity.resources.requests.memory":                      {"64Mi", "0.5Gi"},
+	"spec.capacity.resources.requests.ephemeralStorage":            {"1Gi", "2Gi"},
+	"spec.capacity.resources.limits.cpu":                           {"1", "1.5"},
+	"spec.capacity.resources.limits.memory":                        {"1Gi", "2Gi"},
+	"spec.capacity.resources.limits.ephemeralStorage":              {"1Gi", "2Gi"},
+	"spec.capacity.autoscaling.schedules[*].cron":                  {"0 3 * * *", "0 4 * * 1"},
+	"spec.capacity.autoscaling.schedules[*].timeZone":              {"Asia/Seoul", "UTC"},
+	"spec.capacity.autoscaling.schedules[*].name":                  {"one", "two", "three"},
+	"spec.capacity.placement.architecture":                         {"amd64"},
+	"spec.capacity.placement.nodeSelector[*]":                      {"one", "two"},
+	"spec.capacity.placement.tolerations[*].key":                   {"one", "example.com/two", "three"},
+	"spec.managedUpdates.window.timeZone":                          {"Asia/Seoul", "UTC"},
+	"spec.podTemplate.volumes[*].name":                             {"one", "two", "three"},
+	"spec.podTemplate.volumes[*].configMap.name":                   {"one", "two"},
+	"spec.podTemplate.volumes[*].secret.name":                      {"one", "two"},
+	"spec.podTemplate.volumes[*].emptyDir.sizeLimit":               {"1Gi", "2Gi"},
+	"spec.podTemplate.volumes[*].persistentVolumeClaim.name":       {"one", "two"},
+	"spec.podTemplate.volumeMounts[*].name":                        {"one", "two"},
+	"spec.podTemplate.volumeMounts[*].mountPath":                   {"/one", "/two", "/three"},
+	"spec.podTemplate.volumeMounts[*].subPath":                     {"one", "two/three"},
+	"spec.podTemplate.serviceAccountName":                          {"one", "two"},
+	"spec.processes[*].name":                                       {"web", "admin", "third"},
+	"spec.processes[*].port":                                       {int64(8081), int64(9000)},
+	"spec.processes[*].healthCheck.path":                           {"/health", "/ready"},
+	"spec.routing.rules[*].process":                                {"web", "admin"},
+	"spec.routing.rules[*].path":                                   {"/one", "/two", "/three"},
+	"spec.routing.tls.secretName":                                  {"one", "two"},
+	"spec.environmentProperties[*].name":                           {"ONE", "TWO", "THREE"},
+	"spec.environmentProperties[*].value":                          {"one", "$(TWO) $$ 'three'"},
+	"spec.environmentProperties[*].valueFrom.secretKeyRef.name":    {"one", "two"},
+	"spec.environmentProperties[*].valueFrom.secretKeyRef.key":     {"one", "two"},
+	"spec.environmentProperties[*].valueFrom.configMapKeyRef.name": {"one", "two"},
+	"spec.environmentProperties[*].valueFrom.configMapKeyRef.key":  {"one", "two"},
+	"spec.notifications[*].urlFrom.secretKeyRef.name":              {"one", "two"},
+	"spec.notifications[*].urlFrom.secretKeyRef.key":               {"one", "two"},
+	"spec.links[*].variable":                                       {"ONE", "TWO", "THREE"},
+	"spec.tags[*].key":                                             {"team", "example.com/cost:center", "stage"},
+	"spec.tags[*].value":                                           {"one", "two words"},
+	"spec.worker.periodicTasks[*].name":                            {"one", "two", "three"},
+	"spec.worker.periodicTasks[*].schedule":                        {"0 3 * * *", "0 4 * * 1"},
+	"spec.worker.periodicTasks[*].timeZone":                        {"Asia/Seoul", "UTC"},
+}
+
+// needs are members that an object needs although the schema does not say so.
+var needs = map[string][]string{
+	"spec.capacity.autoscaling.schedules[*]": {"min"},
+	"spec.capacity.placement.tolerations[*]": {"key"},
+	"spec.managedUpdates":                    {"window"},
+}
+
+// oneOf are members that exclude each other.
+var oneOf = map[string][]string{
+	"spec.podTemplate.volumes[*]":             {"emptyDir", "configMap", "secret", "persistentVolumeClaim"},
+	"spec.environmentProperties[*]":           {"value", "valueFrom"},
+	"spec.environmentProperties[*].valueFrom": {"secretKeyRef", "configMapKeyRef"},
+	"spec.routing.tls":                        {"secretName", "issuerRef"},
+	"spec.worker.queue":                       {"generated", "sqs", "nats", "rabbitmq", "redis"},
+}
+
+// companion is what else must be set for a field to be admitted.
+type companion struct {
+	path string
+	set  []assignment
+}
+
+type assignment struct {
+	path  string
+	value any
+}
+
+var twoProcesses = []any{map[string]any{"name": "web"}, map[string]any{"name": "admin", "port": int64(9000)}}
+
+var companions = []companion{
+	{"spec.capacity.desired", []assignment{{"spec.capacity.autoscaling.engine", "None"}}},
+	{"spec.capacity.min", []assignment{{"spec.capacity.max", int64(10000)}}},
+	{"spec.capacity.max", []assignment{{"spec.capacity.min", int64(1)}}},
+	{"spec.capacity.type", []assignment{{"spec.capacity.min", int64(1)}, {"spec.capacity.max", int64(1)}}},
+	{"spec.capacity.autoscaling.triggers", []assignment{{"spec.capacity.max", int64(3)}}},
+	{"spec.capacity.autoscaling.scaleDownStabilizationSeconds", []assignment{{"spec.capacity.max", int64(3)}}},
+	{"spec.capacity.autoscaling.schedules[*].min", []assignment{{"spec.capacity.autoscaling.schedules[*].max", int64(10000)}}},
+	{"spec.capacity.autoscaling.schedules[*].max", []assignment{{"spec.capacity.autoscaling.schedules[*].min", int64(0)}}},
+	{"spec.capacity.placement.tolerations[*].operator", []assignment{{"spec.capacity.placement.tolerations[*].value", ""}}},
+	{"spec.capacity.placement.tolerations[*].tolerationSeconds", []assignment{{"spec.capacity.placement.tolerations[*].effect", "NoExecute"}}},
+	{"spec.podTemplate.volumeMounts", []assignment{{"spec.podTemplate.volumes", []any{
+		map[string]any{"name": "one", "emptyDir": map[string]any{}}, map[string]any{"name": "two", "emptyDir": map[string]any{}},
+	}}}},
+	{"spec.routing.rules", []assignment{{"spec.processes", twoProcesses}}},
+	{"spec.platformRef.branch", []assignment{{"spec.platformRef.name", "transitions-one"}}},
+	{"spec.managedUpdates", []assignment{{"spec.managedUpdates.enabled", true}}},
+}
+
+// references are fields that name something that may not be there.
+var references = []reference{
+	{[]string{"spec.versionRef.name"}, []any{"v1", "v2", "v3"}, func(v string) outcome {
+		return stalls("InputsResolved", "VersionNotFound", "spec.versionRef", v)
+	}},
+	{[]string{"spec.platformRef.name"}, []any{"transitions-one", "transitions-two"}, func(v string) outcome {
+		return stalls("InputsResolved", "PlatformNotFound", "spec.platformRef", v)
+	}},
+	{[]string{"spec.platformRef.branch"}, []any{"1.0", "2.0"}, func(v string) outcome {
+		return stalls("InputsResolved", "BranchNotFound", "transitions-one", v)
+	}},
+	{[]string{"spec.environmentProperties[*].valueFrom.secretKeyRef.name"}, []any{"one", "two"}, missingSecret("spec.environmentProperties[")},
+	{[]string{"spec.podTemplate.volumes[*].secret.name"}, []any{"one", "two"}, missingSecret("spec.podTemplate.volumes[")},
+	{[]string{"spec.routing.tls.secretName"}, []any{"one", "two"}, missingSecret("spec.routing.tls.secretName")},
+	{[]string{"spec.environmentProperties[*].valueFrom.secretKeyRef.key"}, []any{"one", "two"}, func(v string) outcome {
+		return stalls("InputsResolved", "SecretKeyNotFound", "spec.environmentProperties[", v, `Secret "one"`)
+	}},
+	{[]string{"spec.environmentProperties[*].valueFrom.configMapKeyRef.name"}, []any{"one", "two"}, missingConfigMap("spec.environmentProperties[")},
+	{[]string{"spec.podTemplate.volumes[*].configMap.name"}, []any{"one", "two"}, missingConfigMap("spec.podTemplate.volumes[")},
+	{[]string{"spec.environmentProperties[*].valueFrom.configMapKeyRef.key"}, []any{"one", "two"}, func(v string) outcome {
+		return stalls("InputsResolved", "ConfigMapKeyNotFound", "spec.environmentProperties[", v, `ConfigMap "one"`)
+	}},
+	{[]string{"spec.podTemplate.volumeMounts[*].name"}, []any{"one", "two"}, func(v string) outcome {
+		return stalls("InputsResolved", "InvalidSettings", "spec.podTemplate.volumeMounts[0].name", v)
+	}},
+	{[]string{"spec.podTemplate.volumes[*].persistentVolumeClaim.name"}, []any{"one", "two"}, func(v string) outcome {
+		return stuck("Unschedulable", v)
+	}},
+	{[]string{"spec.podTemplate.serviceAccountName"}, []any{"one", "two"}, func(v string) outcome {
+		return stuck("CreationRefused", v)
+	}},
+	{[]string{"spec.capacity.placement.architecture"}, []any{"amd64"}, func(string) outcome {
+		return stuck("Unschedulable", "spec.capacity.placement")
+	}},
+	{[]string{"spec.routing.gatewayRef.name", "spec.routing.gatewayRef.namespace", "spec.routing.gatewayRef.sectionName"}, nil, func(string) outcome {
+		return stalls("Applied", "GatewayAPINotInstalled", "spec.routing")
+	}},
+}
+
+func missingSecret(field string) func(string) outcome {
+	return func(v string) outcome { return stalls("InputsResolved", "SecretNotFound", field, v) }
+}
+
+func missingConfigMap(field string) func(string) outcome {
+	return func(v string) outcome { return stalls("InputsResolved", "ConfigMapNotFound", field, v) }
+}
+
+// special are outcomes of single operations that are not those of their field.
+var special = map[string]outcome{}
+
+// misoperation is something wrong that the schema cannot refuse.
+type misoperation struct {
+	name string
+	set  map[string]any
+	want outcome
+}
+
+const refusedWrite = "WriteRefused"
+
+var misoperations = []misoperation{
+	{"version of another application", map[string]any{"spec.versionRef.name": "other"}, stalls("InputsResolved", "VersionOfOtherApplication", "other", "shop")},
+	{"image that no node has", map[string]any{"spec.versionRef.name": "nowhere"}, stuck("ImagePullFailed", "shop:absent")},
+	{"image that no node has, timed out", map[string]any{"spec.versionRef.name": "nowhere", "spec.deployment.version.timeoutSeconds": int64(2)},
+		stalls("VersionDeployed", "TimedOut", "nowhere", "status.health.causes")},
+	{"instances that never become ready, timed out", map[string]any{"spec.versionRef.name": "sick", "spec.deployment.version.timeoutSeconds": int64(2)},
+		stalls("VersionDeployed", "TimedOut", "sick")},
+	{"too much cpu", map[string]any{"spec.capacity.resources.requests.cpu": "10000"}, stuck("Unschedulable", "cpu", "spec.capacity.resources.requests")},
+	{"too much cpu, timed out", map[string]any{"spec.capacity.resources.requests.cpu": "10000", "spec.deployment.version.timeoutSeconds": int64(2)},
+		stalls("VersionDeployed", "TimedOut", "correct the settings")},
+	{"too much memory", map[string]any{"spec.capacity.resources.requests.memory": "10Ti"}, stuck("Unschedulable", "memory")},
+	{"no such node", map[string]any{"spec.capacity.placement.nodeSelector[*]": "absent"}, stuck("Unschedulable", "spec.capacity.placement")},
+	{"more than the quota", map[string]any{"spec.capacity.min": int64(40), "spec.capacity.max": int64(40)}, stuck("CreationRefused", "quota")},
+	{"new version while the quota is full", map[string]any{"spec.capacity.min": int64(40), "spec.capacity.max": int64(40), "spec.versionRef.name": "v2"},
+		stuck("CreationRefused", "quota")},
+	{"limit below the request", map[string]any{"spec.capacity.resources.limits.cpu": "10m"}, stalls("Applied", refusedWrite, "cpu")},
+	{"key of a toleration", map[string]any{"spec.capacity.placement.tolerations[*].key": "no key!"}, stalls("Applied", refusedWrite, "toleration")},
+	{"key of a node selector", map[string]any{"spec.capacity.placement.nodeSelector": map[string]any{"no key!": "x"}}, stalls("Applied", refusedWrite, "no key!")},
+	{"key of a label", map[string]any{"spec.podTemplate.labels": map[string]any{"no key!": "x"}}, stalls("Applied", refusedWrite, "no key!")},
+	{"key of an annotation", map[string]any{"spec.podTemplate.annotations": map[string]any{"no key!": "x"}}, stalls("Applied", refusedWrite, "no key!")},
+	{"sub-path that leads out", map[string]any{
+		"spec.podTemplate.volumes[*].name": "one", "spec.podTemplate.volumeMounts[*].name": "one", "spec.podTemplate.volumeMounts[*].subPath": "../up",
+	}, stalls("Applied", refusedWrite, "subPath")},
+	{"route with dots", map[string]any{"spec.processes": twoProcesses, "spec.routing.rules[*].path": "/a/../b"}, stalls("Applied", refusedWrite, "path")},
+	{"default port taken twice", map[string]any{"spec.processes": []any{map[string]any{"name": "web"}, map[string]any{"name": "admin", "port": int64(8080)}}},
+		stalls("InputsResolved", "InvalidSettings", "spec.processes", "8080")},
+	{"gateway without its kinds", map[string]any{"spec.routing.type": "Gateway"}, stalls("Applied", "GatewayAPINotInstalled", "spec.routing.type")},
+	{"several missing references", map[string]any{
+		"spec.environmentProperties[*].valueFrom.secretKeyRef.name": "nothing", "spec.podTemplate.volumes[*].configMap.name": "nowhere",
+	}, stalls("InputsResolved", "ConfigMapNotFound", "nothing", "nowhere")},
+	{"new version while paused", map[string]any{"spec.paused": true, "spec.versionRef.name": "v2"}, stalls("Applied", "Paused", "spec.paused", "Deployment")},
+}

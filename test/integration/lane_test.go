@@ -1,0 +1,568 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/condition"
+	"github.com/beanpod-dev/beanpod/internal/testkit"
+)
+
+const (
+	// size is how many instances the base spec asks for.
+	size = 2
+	// mostWrites is how many writes a transition may cost the operator, with its status and that of the application and version.
+	mostWrites = 40
+	// pause is how long a settled environment must be left alone.
+	pause = 600 * time.Millisecond
+	// leave is how long an environment may take to settle.
+	leave = 40 * time.Second
+)
+
+// lane is one namespace with an environment of each tier.
+type lane struct {
+	x *explorer
+	*world
+	live client.Client
+	made int
+	// names of the environments, by tier.
+	names map[string]string
+
+	mu sync.Mutex
+	// up are the instances that serve, and low is the fewest since it was last reset.
+	up  map[string]map[string]bool
+	low map[string]int
+}
+
+// lane makes a namespace with everything that a good spec may refer to.
+func (x *explorer) lane(i int) *lane {
+	t := x.t
+	w := newWorld(t)
+	l := &lane{x: x, world: w, live: fixture.admin, names: map[string]string{}, up: map[string]map[string]bool{}, low: map[string]int{}}
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "pods"}}
+	quota.Spec.Hard = corev1.ResourceList{corev1.ResourcePods: resource.MustParse("8")}
+	w.create(quota)
+	for _, name := range []string{"one", "two"} {
+		data := map[string]string{"one": "1", "two": "2"}
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}
+		claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}
+		claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}
+		w.create(w.secret(name, data), w.config(name, data), claim,
+			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}})
+		if i == 0 {
+			platform := &v1alpha1.Platform{ObjectMeta: metav1.ObjectMeta{Name: "transitions-" + name}}
+			for _, b := range []string{"1.0", "2.0"} {
+				platform.Spec.Branches = append(platform.Spec.Branches, v1alpha1.PlatformBranch{
+					Name: b, State: v1alpha1.PlatformSupported, Versions: []v1alpha1.PlatformVersion{{Version: b + ".0", RunImage: "run:1"}},
+				})
+			}
+			w.create(platform)
+			t.Cleanup(func() { _ = l.live.Delete(context.Background(), platform) })
+		}
+	}
+	w.cluster.Kubelet.Break(w.namespace, ":sick")
+	w.shop()
+	other := w.version("other")
+	other.Spec.ApplicationRef.Name = "other"
+	nowhere := w.version("nowhere")
+	nowhere.Spec.Source.Image.Reference = "shop:" + testkit.Absent
+	w.create(testkit.MakeApplication(w.namespace, func(a *v1alpha1.Application) { a.Name = "other" }), other, nowhere, w.version("v3"), w.version("sick"))
+	l.watch()
+	return l
+}
+
+// watch replaces the reading half of the client by a cache of the namespace, and follows the instances that serve.
+func (l *lane) watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.t.Cleanup(cancel)
+	held, err := cache.New(l.cluster.Config, cache.Options{
+		Scheme: l.live.Scheme(), DefaultNamespaces: map[string]cache.Config{l.namespace: {}},
+	})
+	l.Expect(err).NotTo(HaveOccurred())
+	pods, err := held.GetInformer(ctx, &corev1.Pod{})
+	l.Expect(err).NotTo(HaveOccurred())
+	see := func(o any) {
+		if pod, ok := o.(*corev1.Pod); ok {
+			l.see(pod, serves(pod))
+		}
+	}
+	_, err = pods.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: see, UpdateFunc: func(_, o any) { see(o) },
+		DeleteFunc: func(o any) {
+			if pod, ok := o.(*corev1.Pod); ok {
+				l.see(pod, false)
+			}
+		},
+	})
+	l.Expect(err).NotTo(HaveOccurred())
+	go func() { _ = held.Start(ctx) }()
+	l.Expect(held.WaitForCacheSync(ctx)).To(BeTrue())
+	reading, err := client.New(l.cluster.Config, client.Options{Scheme: l.live.Scheme(), Cache: &client.CacheOptions{Reader: held}})
+	l.Expect(err).NotTo(HaveOccurred())
+	l.Client = reading
+}
+
+func serves(pod *corev1.Pod) bool {
+	if pod.DeletionTimestamp != nil {
+		return false
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+func (l *lane) see(pod *corev1.Pod, up bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := pod.Labels[v1alpha1.LabelEnvironment]
+	if l.up[name] == nil {
+		l.up[name] = map[string]bool{}
+	}
+	if up {
+		l.up[name][string(pod.UID)] = true
+	} else {
+		delete(l.up[name], string(pod.UID))
+	}
+	l.low[name] = min(l.low[name], len(l.up[name]))
+}
+
+// serving are the UIDs of the instances that serve, and the fewest there were since the last call.
+func (l *lane) serving(name string) (uids []string, low int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for uid := range l.up[name] {
+		uids = append(uids, uid)
+	}
+	low = l.low[name]
+	l.low[name] = len(uids)
+	slices.Sort(uids)
+	return uids, low
+}
+
+// good is a state that can be returned to.
+type good struct {
+	spec     map[string]any
+	children string
+	uids     []string
+}
+
+// run does one job on the lane's environment.
+func (l *lane) run(t *testing.T, j job) {
+	w := *l.world
+	w.t, w.Gomega = t, NewWithT(t)
+	w.SetDefaultEventuallyTimeout(leave)
+	w.SetDefaultEventuallyPollingInterval(step)
+	r := &runner{lane: l, world: &w, t: t, job: j}
+	defer func() {
+		if t.Failed() {
+			// What comes next gets a fresh environment.
+			delete(l.names, j.tier)
+		}
+	}()
+	r.start()
+	for i, spec := range j.refused {
+		r.refuse(fmt.Sprintf("refused %d", i+1), spec)
+	}
+	for _, op := range j.operations {
+		r.operate(op)
+	}
+	if !reflect.DeepEqual(r.last.spec, l.x.base(j.tier)) {
+		r.back("end", l.x.base(j.tier), nil)
+	}
+}
+
+// runner is one job under way.
+type runner struct {
+	lane *lane
+	*world
+	t    *testing.T
+	job  job
+	name string
+	last good
+	base good
+}
+
+func (r *runner) idle() outcome {
+	if r.job.tier == worker {
+		return stalls("InputsResolved", "TierNotSupported")
+	}
+	return outcome{}
+}
+
+// start makes sure that the environment of the tier runs with its base spec.
+func (r *runner) start() {
+	l := r.lane
+	base := l.x.base(r.job.tier)
+	r.name = l.names[r.job.tier]
+	if r.name == "" {
+		l.made++
+		r.name = fmt.Sprintf("%s-%s-%d", strings.ToLower(r.job.tier[:3]), l.namespace[len(l.namespace)-5:], l.made)
+		env := r.object()
+		env.Object["spec"] = runtimeCopy(base)
+		r.Expect(r.Create(r.ctx, env)).To(Succeed())
+		l.names[r.job.tier] = r.name
+	}
+	r.reaches("start", r.idle(), 1)
+	if r.job.tier == webServer {
+		r.Eventually(func() int { uids, _ := l.serving(r.name); return len(uids) }).Should(Equal(size))
+	}
+	r.base = r.state(base)
+	r.last = r.base
+}
+
+func (r *runner) object() *unstructured.Unstructured {
+	env := &unstructured.Unstructured{}
+	env.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Environment"))
+	env.SetNamespace(r.namespace)
+	env.SetName(r.name)
+	return env
+}
+
+func (r *runner) state(spec map[string]any) good {
+	uids, _ := r.lane.serving(r.name)
+	return good{spec: spec, children: r.intent(), uids: uids}
+}
+
+// send writes a spec as a user would who knows the field that the Go type may not.
+func (r *runner) send(spec map[string]any) (int64, error) {
+	env := r.object()
+	if err := r.lane.live.Get(r.ctx, r.key(r.name), env); err != nil {
+		return 0, err
+	}
+	env.Object["spec"] = runtimeCopy(spec)
+	err := r.Update(r.ctx, env)
+	if apierrors.IsConflict(err) {
+		return r.send(spec)
+	}
+	return env.GetGeneration(), err
+}
+
+// refuse sends what the API server must not take.
+func (r *runner) refuse(name string, spec map[string]any) {
+	r.t.Helper()
+	before := r.object()
+	r.Expect(r.lane.live.Get(r.ctx, r.key(r.name), before)).To(Succeed())
+	_, err := r.send(spec)
+	r.Expect(err).To(HaveOccurred(), "%s is admitted", name)
+	r.Expect(apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)).To(BeTrue(), "%s: %v", name, err)
+	after := r.object()
+	r.Expect(r.lane.live.Get(r.ctx, r.key(r.name), after)).To(Succeed())
+	r.Expect(after.GetGeneration()).To(Equal(before.GetGeneration()), name)
+	r.Expect(after.Object["spec"]).To(Equal(before.Object["spec"]), name)
+	r.count(func(c *counts) { c.refused++ })
+}
+
+func (r *runner) count(add func(*counts)) {
+	r.lane.x.mu.Lock()
+	defer r.lane.x.mu.Unlock()
+	add(&r.lane.x.counts)
+}
+
+// operate applies one operation, checks what comes of it, and goes back when that is an error.
+func (r *runner) operate(op operation) {
+	r.t.Helper()
+	what := r.job.name + " " + op.name
+	if reflect.DeepEqual(op.spec, r.last.spec) {
+		return
+	}
+	writes, _ := r.lane.x.tally.Writes(r.namespace)
+	_, _ = r.lane.serving(r.name)
+	generation, err := r.send(op.spec)
+	if err != nil {
+		r.Expect(apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)).To(BeTrue(), "%s: %v", what, err)
+		r.count(func(c *counts) { c.refused++ })
+		if os.Getenv("BEANPOD_TEST_EXPLORE") != "" {
+			r.t.Logf("EXPLORE refused %s: %v", what, err)
+		}
+		return
+	}
+	r.lane.x.mu.Lock()
+	r.lane.x.visited[r.job.name] = true
+	r.lane.x.mu.Unlock()
+	r.count(func(c *counts) { c.operations++ })
+	r.reaches(what, op.want, generation)
+	r.quiet(what, writes)
+	promise := min(instances(r.last.spec), instances(op.spec))
+	uids, low := r.lane.serving(r.name)
+	if r.job.tier == webServer {
+		r.Expect(low).To(BeNumerically(">=", promise), "%s: what runs keeps running", what)
+	}
+	if !restarts(r.last.spec, op.spec) {
+		kept := min(len(uids), len(r.last.uids))
+		r.Expect(common(uids, r.last.uids)).To(Equal(kept), "%s: no instance is restarted", what)
+	}
+	if op.want.good() || r.job.tier == worker {
+		r.honest(what, op.spec)
+		r.last = r.state(op.spec)
+		if reflect.DeepEqual(op.spec, r.base.spec) {
+			r.Expect(r.last.children).To(Equal(r.base.children), "%s brings back what there was", what)
+			r.count(func(c *counts) { c.recoveries++ })
+		}
+		return
+	}
+	r.count(func(c *counts) { c.errors++ })
+	r.back(what, r.last.spec, &r.last)
+}
+
+// back applies a good spec again and wants all of it back.
+func (r *runner) back(what string, spec map[string]any, want *good) {
+	r.t.Helper()
+	what += ", and back"
+	writes, _ := r.lane.x.tally.Writes(r.namespace)
+	generation, err := r.send(spec)
+	r.Expect(err).NotTo(HaveOccurred(), what)
+	r.reaches(what, r.idle(), generation)
+	r.quiet(what, writes)
+	r.honest(what, spec)
+	_, low := r.lane.serving(r.name)
+	if want != nil && r.job.tier == webServer {
+		r.Expect(low).To(BeNumerically(">=", min(size, instances(spec))), "%s: what runs keeps running", what)
+		r.Eventually(r.intent).Should(Equal(want.children), what)
+	}
+	r.last = r.state(spec)
+	r.count(func(c *counts) { c.recoveries++ })
+}
+
+// reaches waits for an outcome of a generation.
+func (r *runner) reaches(what string, want outcome, generation int64) {
+	r.t.Helper()
+	r.Eventually(func() string { return r.lacks(want, generation) }).Should(BeEmpty(), what)
+}
+
+// lacks says how the environment differs from an outcome; empty: not at all.
+func (r *runner) lacks(want outcome, generation int64) string {
+	env := &v1alpha1.Environment{}
+	if err := r.Get(r.ctx, r.key(r.name), env); err != nil {
+		return err.Error()
+	}
+	ready, stalled := shows(env, v1alpha1.ConditionReady), condition.Find(env.Status.Conditions, v1alpha1.ConditionStalled)
+	all := "Ready " + ready
+	switch {
+	case env.Generation < generation || env.Status.ObservedGeneration != env.Generation:
+		return "not observed"
+	case want.good() && (!strings.HasPrefix(ready, "True Ready") || stalled != nil):
+		return all + causes(env)
+	case want.good():
+		return r.unlike(env)
+	case strings.HasPrefix(ready, "True"):
+		return "Ready is True although the spec is not met"
+	case want.condition != "":
+		got := shows(env, want.condition)
+		if !strings.HasPrefix(got, "False "+want.reason) || (want.reason != "Paused" && stalled == nil) {
+			return all + "; " + want.condition + " " + got + causes(env)
+		}
+		return without(got, want.parts)
+	}
+	for _, c := range env.Status.Health.Causes {
+		if c.Code == want.cause {
+			return without(c.Message, want.parts)
+		}
+	}
+	return all + causes(env)
+}
+
+func causes(env *v1alpha1.Environment) string {
+	out := ""
+	if env.Status.Health != nil {
+		for _, c := range env.Status.Health.Causes {
+			out += "; " + c.Code + ": " + c.Message
+		}
+	}
+	return out
+}
+
+func without(message string, parts []string) string {
+	for _, p := range parts {
+		if !strings.Contains(message, condition.Cut(p)) {
+			return fmt.Sprintf("%q does not name %q", message, p)
+		}
+	}
+	return ""
+}
+
+// unlike says what a Ready environment does not have although its spec asks for it.
+func (r *runner) unlike(env *v1alpha1.Environment) string {
+	want := int(instancesOf(env))
+	if uids, _ := r.peek(); len(uids) != want {
+		return fmt.Sprintf("Ready, but %d of %d instances serve", len(uids), want)
+	}
+	if d := env.Status.DeployedVersion; env.Spec.VersionRef != nil && (d == nil || d.Name != env.Spec.VersionRef.Name) {
+		return fmt.Sprintf("Ready, but %v is deployed instead of %s", d, env.Spec.VersionRef.Name)
+	}
+	return ""
+}
+
+func (r *runner) peek() (uids []string, low int) {
+	r.lane.mu.Lock()
+	defer r.lane.mu.Unlock()
+	for uid := range r.lane.up[r.name] {
+		uids = append(uids, uid)
+	}
+	return uids, r.lane.low[r.name]
+}
+
+// honest asserts what must hold in a good state, once it is quiet.
+func (r *runner) honest(what string, spec map[string]any) {
+	r.t.Helper()
+	env := &v1alpha1.Environment{}
+	r.Expect(r.Get(r.ctx, r.key(r.name), env)).To(Succeed())
+	if r.job.tier == worker {
+		r.Expect(r.children(r.name)).To(BeEmpty(), what)
+		return
+	}
+	r.Expect(r.lacks(outcome{}, 0)).To(BeEmpty(), what)
+	r.Expect(condition.Find(env.Status.Conditions, v1alpha1.ConditionReconciling)).To(BeNil(), what)
+	var d appsv1.Deployment
+	r.Expect(r.Get(r.ctx, r.key(r.name+"-a"), &d)).To(Succeed())
+	r.Expect(d.Status.UpdatedReplicas).To(Equal(d.Status.Replicas), "%s: all instances are new", what)
+}
+
+// quiet waits until the operator has nothing to write any more, and bounds what it wrote.
+func (r *runner) quiet(what string, before int) {
+	r.t.Helper()
+	deadline := time.Now().Add(leave)
+	for {
+		n, last := r.lane.x.tally.Writes(r.namespace)
+		if time.Since(last) > pause {
+			r.count(func(c *counts) { c.writes += n - before })
+			r.Expect(n-before).To(BeNumerically("<=", mostWrites), "%s: writes", what)
+			return
+		}
+		r.Expect(time.Now().Before(deadline)).To(BeTrue(), "%s: the operator never stops to write: %d writes", what, n-before)
+		time.Sleep(step)
+	}
+}
+
+// restarting are the fields that may restart instances.
+var restarting = [][]string{
+	{"versionRef"}, {"processes"}, {"environmentProperties"}, {"capacity", "resources"}, {"capacity", "placement"}, {"isolation", "group"}, {"podTemplate"},
+}
+
+func restarts(a, b map[string]any) bool {
+	for _, path := range restarting {
+		x, _, _ := unstructured.NestedFieldNoCopy(a, path...)
+		y, _, _ := unstructured.NestedFieldNoCopy(b, path...)
+		if !reflect.DeepEqual(x, y) {
+			return true
+		}
+	}
+	return false
+}
+
+func common(a, b []string) int {
+	n := 0
+	for _, s := range a {
+		if slices.Contains(b, s) {
+			n++
+		}
+	}
+	return n
+}
+
+// instances is how many a spec asks for at least, as the documentation has it.
+func instances(spec map[string]any) int {
+	raw, err := json.Marshal(map[string]any{"spec": spec})
+	if err != nil {
+		return 0
+	}
+	env := &v1alpha1.Environment{}
+	if err := json.Unmarshal(raw, env); err != nil {
+		return 0
+	}
+	return int(instancesOf(env))
+}
+
+func instancesOf(env *v1alpha1.Environment) int32 {
+	c := env.Spec.Capacity
+	switch {
+	case c == nil, c.Type == v1alpha1.SingleInstance:
+		return 1
+	case c.Desired != nil:
+		return *c.Desired
+	case c.Min != nil:
+		return *c.Min
+	default:
+		return 1
+	}
+}
+
+// intent are the children as text, without what differs from one rollout to the next.
+func (r *runner) intent() string {
+	var list []map[string]any
+	r.Expect(json.Unmarshal([]byte(r.final(r.name)), &list)).To(Succeed())
+	for _, child := range list {
+		for _, drop := range []string{v1alpha1.AnnotationRolloutType, v1alpha1.AnnotationBatch, v1alpha1.AnnotationPolicy} {
+			unstructured.RemoveNestedField(child, "metadata", "annotations", drop)
+		}
+		unstructured.RemoveNestedField(child, "spec", "strategy")
+		if child["kind"] == "Service" {
+			unstructured.RemoveNestedField(child, "spec", "clusterIP")
+			unstructured.RemoveNestedField(child, "spec", "clusterIPs")
+		}
+	}
+	out, err := json.MarshalIndent(list, "", " ")
+	r.Expect(err).NotTo(HaveOccurred())
+	return string(out)
+}
+
+// runtimeCopy is a deep copy of JSON.
+func runtimeCopy(m map[string]any) map[string]any {
+	raw, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	out := map[string]any{}
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON([]byte(`{"apiVersion":"v1","kind":"X","spec":` + string(raw) + `}`)); err != nil {
+		panic(err)
+	}
+	if spec, ok := u.Object["spec"].(map[string]any); ok {
+		out = spec
+	}
+	return out
+}
+
+// panicsSeen is how often a reconciler panicked.
+func panicsSeen(t *testing.T) float64 {
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0.0
+	for _, f := range families {
+		if f.GetName() != "controller_runtime_reconcile_panics_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			total += m.GetCounter().GetValue()
+		}
+	}
+	return total
+}

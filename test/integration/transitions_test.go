@@ -1,0 +1,339 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/beanpod-dev/beanpod/internal/testkit"
+	"github.com/beanpod-dev/beanpod/internal/testkit/schema"
+)
+
+// lanes is how many environments are changed at a time, each in a namespace of its own.
+var lanes = flag.Int("lanes", 12, "environments that TestTransitions changes at a time")
+
+// skipped are leaf fields without a transition, each with its reason.
+var skipped = map[string]string{}
+
+// knownProblems are transitions, as "field operation", that end otherwise than they should, each with the reason. Their
+// environment is thrown away.
+var knownProblems = map[string]string{}
+
+// operation is one change of the spec of a running environment.
+type operation struct {
+	// name is unique within a field.
+	name string
+	// spec is the whole spec to be sent.
+	spec map[string]any
+	// want is what must come of it.
+	want outcome
+}
+
+// TestTransitions takes running environments through everything that the schema lets a user write: every field is set, brought
+// to its bounds, changed, unset and removed again, and set to what is wrong but cannot be refused. Whatever state this leads to,
+// the spec before it must bring back everything.
+func TestTransitions(t *testing.T) {
+	w := newWorld(t)
+	x := newExplorer(t, w)
+	jobs := x.jobs()
+	queue := make(chan job, len(jobs))
+	for _, j := range jobs {
+		queue <- j
+	}
+	close(queue)
+	var group sync.WaitGroup
+	for i := range *lanes {
+		group.Go(func() {
+			l := x.lane(i)
+			for j := range queue {
+				t.Run(j.name, func(t *testing.T) { l.run(t, j) })
+			}
+		})
+	}
+	group.Wait()
+	x.finish(len(jobs))
+}
+
+// job is everything that is done to one field.
+type job struct {
+	name string
+	// tier of the environment that it is done to.
+	tier string
+	// refused are specs that the API server must not take; operations are those that it may.
+	refused    []map[string]any
+	operations []operation
+}
+
+// explorer makes the jobs from the schema and keeps the books.
+type explorer struct {
+	t        *testing.T
+	world    *world
+	operator *operator
+	tally    testkit.Tally
+	maker    schema.Maker
+	fields   []schema.Field
+
+	mu     sync.Mutex
+	counts counts
+	// visited are the leaf fields with an admitted operation.
+	visited map[string]bool
+}
+
+type counts struct{ fields, operations, refused, errors, recoveries, writes int }
+
+func newExplorer(t *testing.T, w *world) *explorer {
+	crds, err := schema.Load(testkit.RepositoryPath("config", "crd", "bases"))
+	w.Expect(err).NotTo(HaveOccurred())
+	x := &explorer{t: t, world: w, visited: map[string]bool{}}
+	for _, crd := range crds {
+		if crd.Name() != "Environment" {
+			continue
+		}
+		x.maker = schema.Maker{Root: crd.Root(), Values: ordinary, Needs: needs, OneOf: oneOf}
+		for _, f := range crd.Fields() {
+			if strings.HasPrefix(f.Path, "spec.") {
+				x.fields = append(x.fields, f)
+			}
+		}
+	}
+	x.operator = startOperator(t, x.tally.Watch(w.cluster.Operator))
+	return x
+}
+
+// jobs is one for every field, and one for every misoperation.
+func (x *explorer) jobs() []job {
+	var out []job
+	for _, f := range x.fields {
+		switch {
+		case f.Leaf():
+			out = append(out, x.leaf(f))
+		case f.Schema.Type == "array", f.Schema.AdditionalProperties != nil:
+			out = append(out, x.list(f))
+		}
+	}
+	for _, m := range misoperations {
+		tier := webServer
+		spec := x.base(tier)
+		for path, value := range m.set {
+			x.must(x.maker.Set(map[string]any{"spec": spec}, path, value), m.name)
+		}
+		out = append(out, job{name: "misoperation " + m.name, tier: tier, operations: []operation{{name: "set", spec: spec, want: m.want}}})
+	}
+	return out
+}
+
+func (x *explorer) must(err error, what string) {
+	if err != nil {
+		x.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+const (
+	webServer = "WebServer"
+	worker    = "Worker"
+)
+
+// base is the smallest spec of a tier.
+func (x *explorer) base(tier string) map[string]any {
+	spec := map[string]any{
+		"applicationRef": map[string]any{"name": "shop"},
+		"tier":           tier,
+		"versionRef":     map[string]any{"name": "v1"},
+		"capacity":       map[string]any{"min": int64(2), "max": int64(2)},
+		"deployment": map[string]any{"version": map[string]any{
+			"healthGate": map[string]any{"seconds": int64(0)}, "timeoutSeconds": int64(120),
+		}},
+	}
+	if tier == worker {
+		spec["worker"] = map[string]any{"queue": map[string]any{"generated": map[string]any{}}}
+	}
+	return spec
+}
+
+func tierOf(path string) string {
+	if strings.HasPrefix(path, "spec.worker") {
+		return worker
+	}
+	return webServer
+}
+
+// with is a base spec with a value at a path, and whatever it needs beside it.
+func (x *explorer) with(path string, value any) map[string]any {
+	object := map[string]any{"spec": x.base(tierOf(path))}
+	for _, c := range companions {
+		for _, a := range c.set {
+			if under(path, c.path) && path != a.path {
+				x.must(x.maker.Set(object, a.path, a.value), a.path)
+			}
+		}
+	}
+	x.must(x.maker.Set(object, path, value), path)
+	return object["spec"].(map[string]any)
+}
+
+// under says whether a path is that of a field or of one below it.
+func under(path, field string) bool {
+	rest, ok := strings.CutPrefix(path, field)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+func (x *explorer) leaf(f schema.Field) job {
+	j := job{name: f.Path, tier: tierOf(f.Path)}
+	edges, err := schema.EdgesOf(f.Schema)
+	x.must(err, f.Path)
+	plain, err := x.maker.Ordinary(f.Path, f.Schema)
+	x.must(err, f.Path)
+	for _, value := range edges.Refused {
+		j.refused = append(j.refused, x.with(f.Path, value))
+	}
+	add := func(name string, spec map[string]any, value any) {
+		j.operations = append(j.operations, operation{name: name, spec: spec, want: expected(f.Path, name, value)})
+	}
+	add("set", x.with(f.Path, plain[0]), plain[0])
+	add("minimum", x.with(f.Path, edges.Least), edges.Least)
+	add("maximum", x.with(f.Path, edges.Most), edges.Most)
+	for i, value := range plain[1:] {
+		add(fmt.Sprintf("changed %d", i+1), x.with(f.Path, value), value)
+	}
+	unset := map[string]any{"spec": x.with(f.Path, plain[0])}
+	schema.Remove(unset, f.Path)
+	add("unset", unset["spec"].(map[string]any), nil)
+	add("removed", x.base(j.tier), nil)
+	return j
+}
+
+func (x *explorer) list(f schema.Field) job {
+	j := job{name: f.Path, tier: tierOf(f.Path)}
+	var items []any
+	members := map[string]any{}
+	for n := range 3 {
+		value, err := x.maker.Make(f.Path, f.Schema, n)
+		x.must(err, f.Path)
+		if list, ok := value.([]any); ok {
+			items = append(items, list...)
+			continue
+		}
+		for k, v := range value.(map[string]any) {
+			members[k] = v
+		}
+	}
+	one, several, none := any(items), any(items), any([]any{})
+	if f.Schema.Type == "array" {
+		one = items[:1]
+	} else {
+		several, none = members, map[string]any{}
+		first, err := x.maker.Make(f.Path, f.Schema, 0)
+		x.must(err, f.Path)
+		one = first
+	}
+	for _, v := range []struct {
+		name  string
+		value any
+	}{{"one", one}, {"several", several}, {"empty", none}} {
+		j.operations = append(j.operations, operation{name: v.name, spec: x.with(f.Path, v.value), want: expected(f.Path, v.name, nil)})
+	}
+	return job{name: j.name, tier: j.tier, operations: append(j.operations, operation{name: "removed", spec: x.base(j.tier), want: expected(f.Path, "removed", nil)})}
+}
+
+// finish asserts that nothing was left out, and tells the counts.
+func (x *explorer) finish(jobs int) {
+	x.t.Helper()
+	for _, f := range x.fields {
+		if !f.Leaf() {
+			continue
+		}
+		x.counts.fields++
+		_, excused := skipped[f.Path]
+		if !x.visited[f.Path] && !excused && !x.t.Failed() {
+			x.t.Errorf("%s has no transition that the API server admits: give it one, or a reason in skipped", f.Path)
+		}
+	}
+	select {
+	case err := <-x.operator.done:
+		x.t.Errorf("the operator ended: %v", err)
+	default:
+	}
+	x.t.Logf("transitions: %d jobs, %d leaf fields, %d transitions, %d refused, %d error states, %d recoveries, %d writes of the operator, %d known problems",
+		jobs, x.counts.fields, x.counts.operations, x.counts.refused, x.counts.errors, x.counts.recoveries, x.counts.writes, len(knownProblems))
+	if panics := panicsSeen(x.t); panics > 0 {
+		x.t.Errorf("the operator panicked %v times", panics)
+	}
+	if flag.Lookup("test.run").Value.String() != "" && strings.Contains(flag.Lookup("test.run").Value.String(), "/") || os.Getenv("BEANPOD_TEST_EXPLORE") != "" {
+		return
+	}
+	c := x.counts
+	for _, least := range []struct {
+		what      string
+		got, want int
+	}{
+		{"fields", c.fields, leastFields}, {"transitions", c.operations, leastOperations}, {"refused", c.refused, leastRefused},
+		{"error states", c.errors, leastErrors}, {"recoveries", c.recoveries, leastRecoveries},
+	} {
+		if least.got < least.want {
+			x.t.Errorf("%d %s, there were %d: a transition got lost", least.got, least.what, least.want)
+		}
+	}
+}
+
+// What was measured; fewer means that a transition got lost.
+const (
+	leastFields     = 1
+	leastOperations = 1
+	leastRefused    = 1
+	leastErrors     = 1
+	leastRecoveries = 1
+)
+
+// outcome is what must come of a spec. Empty: Ready.
+type outcome struct {
+	// condition that is False, with its reason; Ready and Stalled have the same reason.
+	condition, reason string
+	// cause is a code in status.health.causes of an environment that goes on trying.
+	cause string
+	// parts are in the message of the condition or the cause.
+	parts []string
+	// refusable says that a rule of the schema may refuse it.
+	refusable bool
+}
+
+func (o outcome) good() bool { return o.condition == "" && o.cause == "" }
+
+func stalls(condition, reason string, parts ...string) outcome {
+	return outcome{condition: condition, reason: reason, parts: parts}
+}
+
+func stuck(cause string, parts ...string) outcome { return outcome{cause: cause, parts: parts} }
+
+// reference is a field that names something else.
+type reference struct {
+	paths  []string
+	exists []any
+	want   func(value string) outcome
+}
+
+// expected is the outcome of an operation of a field.
+func expected(path, name string, value any) outcome {
+	if o, ok := special[path+" "+name]; ok {
+		return o
+	}
+	if tierOf(path) == worker {
+		return stalls("InputsResolved", "TierNotSupported", "spec.tier")
+	}
+	text, _ := value.(string)
+	for _, r := range references {
+		if value == nil || text == "" || !slices.Contains(r.paths, path) || slices.Contains(r.exists, value) {
+			continue
+		}
+		return r.want(text)
+	}
+	return outcome{}
+}
