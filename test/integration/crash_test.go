@@ -115,7 +115,7 @@ func (w *world) deployed(name, version string) {
 	w.ready(name)
 }
 
-var changing = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|"10\.0\.[0-9.]+"`)
+var changing = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|10\.0\.[0-9.]+`)
 
 // final are the children of an environment as text, without what differs from one life to the next.
 func (w *world) final(name string) string {

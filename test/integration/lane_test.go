@@ -40,7 +40,7 @@ const (
 	// pause is how long a settled environment must be left alone.
 	pause = 600 * time.Millisecond
 	// leave is how long an environment may take to settle.
-	leave = 40 * time.Second
+	leave = 20 * time.Second
 )
 
 // lane is one namespace with an environment of each tier.
@@ -175,6 +175,7 @@ type good struct {
 
 // run does one job on the lane's environment.
 func (l *lane) run(t *testing.T, j job) {
+	t.Helper()
 	w := *l.world
 	w.t, w.Gomega = t, NewWithT(t)
 	w.SetDefaultEventuallyTimeout(leave)
@@ -522,10 +523,6 @@ func (r *runner) intent() string {
 			unstructured.RemoveNestedField(child, "metadata", "annotations", drop)
 		}
 		unstructured.RemoveNestedField(child, "spec", "strategy")
-		if child["kind"] == "Service" {
-			unstructured.RemoveNestedField(child, "spec", "clusterIP")
-			unstructured.RemoveNestedField(child, "spec", "clusterIPs")
-		}
 	}
 	out, err := json.MarshalIndent(list, "", " ")
 	r.Expect(err).NotTo(HaveOccurred())

@@ -109,12 +109,8 @@ func patterned(out Edges, pattern string, check *regexp.Regexp, low, high int) (
 		return out, err
 	}
 	out.Least, out.Most = short, longest(short, check, high)
-	for len(out.Ordinary) < 2 {
-		text, err := matching(rnd, pattern, len(short), min(high, len(short)+12))
-		if err != nil {
-			return out, err
-		}
-		if len(out.Ordinary) == 0 || out.Ordinary[0] != text {
+	for _, more := range []int{3, 5} {
+		if text := longest(short, check, min(high, len(short)+more)); text != short {
 			out.Ordinary = append(out.Ordinary, text)
 		}
 	}
