@@ -122,7 +122,19 @@ func putPod(h hash.Hash, p v1alpha1.PodTemplate) {
 	for _, m := range p.VolumeMounts {
 		put(h, "mount", m.Name, m.MountPath, m.SubPath, m.ReadOnly)
 	}
-	put(h, "pod", p.ServiceAccountName, number(p.RunAsUser), number(p.FSGroup), p.ReadOnlyRootFilesystem != nil && *p.ReadOnlyRootFilesystem)
+	put(h, "pod", p.ServiceAccountName, number(p.RunAsUser), number(p.FSGroup), rootFilesystem(p.ReadOnlyRootFilesystem))
+}
+
+// rootFilesystem tells an explicit false from unset, because the pod template does. The words for unset and true are old.
+func rootFilesystem(readOnly *bool) string {
+	switch {
+	case readOnly == nil:
+		return "false"
+	case *readOnly:
+		return "true"
+	default:
+		return "writable"
+	}
 }
 
 func volumeSource(v v1alpha1.Volume) string {

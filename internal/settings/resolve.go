@@ -75,6 +75,7 @@ func Resolve(l Layers) (Settings, []Problem) {
 		s.Pod = *env.Spec.PodTemplate
 	}
 	problems = append(problems, mounts(s.Pod)...)
+	problems = append(problems, callers(env.Spec.Isolation)...)
 	s.Unsupported = unsupported(env)
 	s.Configuration = configurationHash(s, l)
 	s.Change = revisionHash(s, "")
@@ -244,6 +245,23 @@ func (s *Settings) isolation(env *v1alpha1.Environment, op Operator) {
 		s.Isolation.AllowFrom = append(s.Isolation.AllowFrom, c.EnvironmentRef.Name)
 	}
 	slices.Sort(s.Isolation.AllowFrom)
+}
+
+// callers finds names that no Environment can have, and that the NetworkPolicy could not hold.
+func callers(i *v1alpha1.Isolation) []Problem {
+	if i == nil {
+		return nil
+	}
+	var out []Problem
+	for n, c := range i.AllowFrom {
+		if len(validation.IsValidLabelValue(c.EnvironmentRef.Name)) > 0 {
+			out = append(out, Problem{
+				Field:   fmt.Sprintf("spec.isolation.allowFrom[%d].environmentRef.name", n),
+				Message: fmt.Sprintf("no Environment can be called %q; correct the name", c.EnvironmentRef.Name),
+			})
+		}
+	}
+	return out
 }
 
 // labelValue shortens a name to what a label may hold; names of Applications are bounded to it, so this only guards.

@@ -46,6 +46,9 @@ var ordinary = map[string][]any{
 	"spec.environmentProperties[*].valueFrom.configMapKeyRef.key":  {"one", "two"},
 	"spec.notifications[*].urlFrom.secretKeyRef.name":              {"one", "two"},
 	"spec.notifications[*].urlFrom.secretKeyRef.key":               {"one", "two"},
+	"spec.health.rules[*].source":                                  {"Requests4xx", "Requests5xx", "Latency"},
+	"spec.notifications[*].events[*]":                              {"HealthChanged", "DeploymentFailed", "DeploymentSucceeded"},
+	"spec.capacity.autoscaling.triggers[*].type":                   {"CPUUtilization", "MemoryUtilization", "External"},
 	"spec.links[*].variable":                                       {"ONE", "TWO", "THREE"},
 	"spec.tags[*].key":                                             {"team", "example.com/cost:center", "stage"},
 	"spec.tags[*].value":                                           {"one", "two words"},
@@ -92,7 +95,6 @@ var companions = []companion{
 	{"spec.capacity.autoscaling.scaleDownStabilizationSeconds", []assignment{{"spec.capacity.max", int64(3)}}},
 	{"spec.capacity.autoscaling.schedules[*].min", []assignment{{"spec.capacity.autoscaling.schedules[*].max", int64(10000)}}},
 	{"spec.capacity.autoscaling.schedules[*].max", []assignment{{"spec.capacity.autoscaling.schedules[*].min", int64(0)}}},
-	{"spec.capacity.placement.tolerations[*].operator", []assignment{{"spec.capacity.placement.tolerations[*].value", ""}}},
 	{"spec.capacity.placement.tolerations[*].tolerationSeconds", []assignment{{"spec.capacity.placement.tolerations[*].effect", "NoExecute"}}},
 	{"spec.podTemplate.volumeMounts", []assignment{{"spec.podTemplate.volumes", []any{
 		map[string]any{"name": "one", "emptyDir": map[string]any{}}, map[string]any{"name": "two", "emptyDir": map[string]any{}},
@@ -150,7 +152,22 @@ func missingConfigMap(field string) func(string) outcome {
 }
 
 // special are outcomes of single operations that are not those of their field.
-var special = map[string]outcome{}
+var special = map[string]outcome{
+	"spec.capacity.desired maximum":                             stuck("CreationRefused", "quota"),
+	"spec.capacity.resources.requests.cpu maximum":              stuck("Unschedulable", "cpu"),
+	"spec.capacity.resources.requests.memory maximum":           stuck("Unschedulable", "memory"),
+	"spec.capacity.resources.requests.ephemeralStorage maximum": stuck("Unschedulable", "ephemeral-storage"),
+	"spec.capacity.resources.limits.cpu minimum":                stalls("Applied", refusedWrite, "cpu limit"),
+	"spec.capacity.resources.limits.memory minimum":             stalls("Applied", refusedWrite, "memory limit"),
+	"spec.capacity.resources.limits.ephemeralStorage maximum":   stuck("Unschedulable", "ephemeral-storage"),
+	"spec.capacity.placement.tolerations[*].key minimum":        stalls("Applied", refusedWrite, "tolerations"),
+	"spec.capacity.placement.tolerations[*].key maximum":        stalls("Applied", refusedWrite, "tolerations"),
+	"spec.capacity.placement.tolerations[*].key unset":          stalls("Applied", refusedWrite, "tolerations"),
+	"spec.isolation.allowFrom[*].environmentRef.name maximum":   stalls("InputsResolved", "InvalidSettings", "spec.isolation.allowFrom"),
+	"spec.routing.gatewayRef.namespace unset":                   stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
+	"spec.routing.gatewayRef.sectionName unset":                 stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
+	"spec.routing.type set":                                     stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
+}
 
 // misoperation is something wrong that the schema cannot refuse.
 type misoperation struct {

@@ -33,8 +33,6 @@ import (
 )
 
 const (
-	// size is how many instances the base spec asks for.
-	size = 2
 	// mostWrites is how many writes a transition may cost the operator, with its status and that of the application and version.
 	mostWrites = 40
 	// pause is how long a settled environment must be left alone.
@@ -43,13 +41,13 @@ const (
 	leave = 20 * time.Second
 )
 
-// lane is one namespace with an environment of each tier.
+// lane is one namespace with an environment of each kind.
 type lane struct {
 	x *explorer
 	*world
 	live client.Client
 	made int
-	// names of the environments, by tier.
+	// names of the environments, by kind.
 	names map[string]string
 
 	mu sync.Mutex
@@ -171,6 +169,8 @@ type good struct {
 	spec     map[string]any
 	children string
 	uids     []string
+	// rollout is the number of the last deployment.
+	rollout int64
 }
 
 // run does one job on the lane's environment.
@@ -183,8 +183,9 @@ func (l *lane) run(t *testing.T, j job) {
 	r := &runner{lane: l, world: &w, t: t, job: j}
 	defer func() {
 		if t.Failed() {
-			// What comes next gets a fresh environment.
-			delete(l.names, j.tier)
+			// What comes next gets a fresh environment, and room for it.
+			_ = l.live.Delete(l.ctx, r.object())
+			delete(l.names, j.kind)
 		}
 	}()
 	r.start()
@@ -194,8 +195,8 @@ func (l *lane) run(t *testing.T, j job) {
 	for _, op := range j.operations {
 		r.operate(op)
 	}
-	if !reflect.DeepEqual(r.last.spec, l.x.base(j.tier)) {
-		r.back("end", l.x.base(j.tier), nil)
+	if !reflect.DeepEqual(r.last.spec, l.x.base(j.kind)) {
+		r.back("end", l.x.base(j.kind), nil)
 	}
 }
 
@@ -211,28 +212,28 @@ type runner struct {
 }
 
 func (r *runner) idle() outcome {
-	if r.job.tier == worker {
+	if r.job.kind == worker {
 		return stalls("InputsResolved", "TierNotSupported")
 	}
 	return outcome{}
 }
 
-// start makes sure that the environment of the tier runs with its base spec.
+// start makes sure that the environment of the kind runs with its base spec.
 func (r *runner) start() {
 	l := r.lane
-	base := l.x.base(r.job.tier)
-	r.name = l.names[r.job.tier]
+	base := l.x.base(r.job.kind)
+	r.name = l.names[r.job.kind]
 	if r.name == "" {
 		l.made++
-		r.name = fmt.Sprintf("%s-%s-%d", strings.ToLower(r.job.tier[:3]), l.namespace[len(l.namespace)-5:], l.made)
+		r.name = fmt.Sprintf("%s-%s-%d", r.job.kind, l.namespace[len(l.namespace)-5:], l.made)
 		env := r.object()
 		env.Object["spec"] = runtimeCopy(base)
 		r.Expect(r.Create(r.ctx, env)).To(Succeed())
-		l.names[r.job.tier] = r.name
+		l.names[r.job.kind] = r.name
 	}
 	r.reaches("start", r.idle(), 1)
-	if r.job.tier == webServer {
-		r.Eventually(func() int { uids, _ := l.serving(r.name); return len(uids) }).Should(Equal(size))
+	if r.job.kind != worker {
+		r.Eventually(func() int { uids, _ := l.serving(r.name); return len(uids) }).Should(Equal(instances(base)))
 	}
 	r.base = r.state(base)
 	r.last = r.base
@@ -248,7 +249,11 @@ func (r *runner) object() *unstructured.Unstructured {
 
 func (r *runner) state(spec map[string]any) good {
 	uids, _ := r.lane.serving(r.name)
-	return good{spec: spec, children: r.intent(), uids: uids}
+	out := good{spec: spec, children: r.intent(), uids: uids}
+	if d := r.environment(r.name).Status.Deployment; d != nil {
+		out.rollout = d.ID
+	}
+	return out
 }
 
 // send writes a spec as a user would who knows the field that the Go type may not.
@@ -312,16 +317,20 @@ func (r *runner) operate(op operation) {
 	r.quiet(what, writes)
 	promise := min(instances(r.last.spec), instances(op.spec))
 	uids, low := r.lane.serving(r.name)
-	if r.job.tier == webServer {
+	if r.job.kind != worker {
 		r.Expect(low).To(BeNumerically(">=", promise), "%s: what runs keeps running", what)
 	}
 	if !restarts(r.last.spec, op.spec) {
 		kept := min(len(uids), len(r.last.uids))
 		r.Expect(common(uids, r.last.uids)).To(Equal(kept), "%s: no instance is restarted", what)
 	}
-	if op.want.good() || r.job.tier == worker {
+	if op.want.good() || r.job.kind == worker {
 		r.honest(what, op.spec)
-		r.last = r.state(op.spec)
+		now := r.state(op.spec)
+		if common(now.uids, r.last.uids) < min(len(now.uids), len(r.last.uids)) {
+			r.Expect(now.rollout).To(BeNumerically(">", r.last.rollout), "%s: instances are restarted, and no deployment tells of it", what)
+		}
+		r.last = now
 		if reflect.DeepEqual(op.spec, r.base.spec) {
 			r.Expect(r.last.children).To(Equal(r.base.children), "%s brings back what there was", what)
 			r.count(func(c *counts) { c.recoveries++ })
@@ -343,8 +352,8 @@ func (r *runner) back(what string, spec map[string]any, want *good) {
 	r.quiet(what, writes)
 	r.honest(what, spec)
 	_, low := r.lane.serving(r.name)
-	if want != nil && r.job.tier == webServer {
-		r.Expect(low).To(BeNumerically(">=", min(size, instances(spec))), "%s: what runs keeps running", what)
+	if want != nil && r.job.kind != worker {
+		r.Expect(low).To(BeNumerically(">=", instances(spec)), "%s: what runs keeps running", what)
 		r.Eventually(r.intent).Should(Equal(want.children), what)
 	}
 	r.last = r.state(spec)
@@ -379,7 +388,7 @@ func (r *runner) lacks(want outcome, generation int64) string {
 		if !strings.HasPrefix(got, "False "+want.reason) || (want.reason != "Paused" && stalled == nil) {
 			return all + "; " + want.condition + " " + got + causes(env)
 		}
-		return without(got, want.parts)
+		return without(ready, want.parts)
 	}
 	for _, c := range env.Status.Health.Causes {
 		if c.Code == want.cause {
@@ -411,7 +420,11 @@ func without(message string, parts []string) string {
 // unlike says what a Ready environment does not have although its spec asks for it.
 func (r *runner) unlike(env *v1alpha1.Environment) string {
 	want := int(instancesOf(env))
-	if uids, _ := r.peek(); len(uids) != want {
+	most := want
+	if c := env.Spec.Capacity; c != nil && c.Max != nil && c.Desired == nil {
+		most = max(want, int(*c.Max))
+	}
+	if uids, _ := r.peek(); len(uids) < want || len(uids) > most {
 		return fmt.Sprintf("Ready, but %d of %d instances serve", len(uids), want)
 	}
 	if d := env.Status.DeployedVersion; env.Spec.VersionRef != nil && (d == nil || d.Name != env.Spec.VersionRef.Name) {
@@ -434,7 +447,7 @@ func (r *runner) honest(what string, spec map[string]any) {
 	r.t.Helper()
 	env := &v1alpha1.Environment{}
 	r.Expect(r.Get(r.ctx, r.key(r.name), env)).To(Succeed())
-	if r.job.tier == worker {
+	if r.job.kind == worker {
 		r.Expect(r.children(r.name)).To(BeEmpty(), what)
 		return
 	}

@@ -6,6 +6,7 @@ package integration
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -66,8 +67,8 @@ func TestTransitions(t *testing.T) {
 // job is everything that is done to one field.
 type job struct {
 	name string
-	// tier of the environment that it is done to.
-	tier string
+	// kind of the environment that it is done to.
+	kind string
 	// refused are specs that the API server must not take; operations are those that it may.
 	refused    []map[string]any
 	operations []operation
@@ -121,12 +122,11 @@ func (x *explorer) jobs() []job {
 		}
 	}
 	for _, m := range misoperations {
-		tier := webServer
-		spec := x.base(tier)
-		for path, value := range m.set {
-			x.must(x.maker.Set(map[string]any{"spec": spec}, path, value), m.name)
+		spec := x.base(fleetOfTwo)
+		for _, path := range slices.Sorted(maps.Keys(m.set)) {
+			x.must(x.maker.Set(map[string]any{"spec": spec}, path, m.set[path]), m.name)
 		}
-		out = append(out, job{name: "misoperation " + m.name, tier: tier, operations: []operation{{name: "set", spec: spec, want: m.want}}})
+		out = append(out, job{name: "misoperation " + m.name, kind: fleetOfTwo, operations: []operation{{name: "set", spec: spec, want: m.want}}})
 	}
 	return out
 }
@@ -137,38 +137,50 @@ func (x *explorer) must(err error, what string) {
 	}
 }
 
+// The environments of a lane: one instance is enough to see what a field does; what goes wrong is done to two. Workers do not run
+// in this release, and must say so whatever else their spec has.
 const (
-	webServer = "WebServer"
-	worker    = "Worker"
+	single     = "one"
+	fleetOfTwo = "two"
+	worker     = "worker"
 )
 
-// base is the smallest spec of a tier.
-func (x *explorer) base(tier string) map[string]any {
+// base is the smallest spec of an environment.
+func (x *explorer) base(kind string) map[string]any {
+	n := int64(1)
+	if kind == fleetOfTwo {
+		n = 2
+	}
 	spec := map[string]any{
 		"applicationRef": map[string]any{"name": "shop"},
-		"tier":           tier,
+		"tier":           "WebServer",
 		"versionRef":     map[string]any{"name": "v1"},
-		"capacity":       map[string]any{"min": int64(2), "max": int64(2)},
+		"capacity":       map[string]any{"min": n, "max": n},
 		"deployment": map[string]any{"version": map[string]any{
 			"healthGate": map[string]any{"seconds": int64(0)}, "timeoutSeconds": int64(120),
 		}},
 	}
-	if tier == worker {
+	if kind == worker {
+		spec["tier"] = "Worker"
 		spec["worker"] = map[string]any{"queue": map[string]any{"generated": map[string]any{}}}
 	}
 	return spec
 }
 
-func tierOf(path string) string {
-	if strings.HasPrefix(path, "spec.worker") {
+func kindOf(path string) string {
+	switch {
+	case under(path, "spec.worker"):
 		return worker
+	case under(path, "spec.capacity"), under(path, "spec.deployment"), under(path, "spec.versionRef"):
+		return fleetOfTwo
+	default:
+		return single
 	}
-	return webServer
 }
 
 // with is a base spec with a value at a path, and whatever it needs beside it.
 func (x *explorer) with(path string, value any) map[string]any {
-	object := map[string]any{"spec": x.base(tierOf(path))}
+	object := map[string]any{"spec": x.base(kindOf(path))}
 	for _, c := range companions {
 		for _, a := range c.set {
 			if under(path, c.path) && path != a.path {
@@ -187,7 +199,7 @@ func under(path, field string) bool {
 }
 
 func (x *explorer) leaf(f schema.Field) job {
-	j := job{name: f.Path, tier: tierOf(f.Path)}
+	j := job{name: f.Path, kind: kindOf(f.Path)}
 	edges, err := schema.EdgesOf(f.Schema)
 	x.must(err, f.Path)
 	plain, err := x.maker.Ordinary(f.Path, f.Schema)
@@ -207,12 +219,12 @@ func (x *explorer) leaf(f schema.Field) job {
 	unset := map[string]any{"spec": x.with(f.Path, plain[0])}
 	schema.Remove(unset, f.Path)
 	add("unset", unset["spec"].(map[string]any), nil)
-	add("removed", x.base(j.tier), nil)
+	add("removed", x.base(j.kind), nil)
 	return j
 }
 
 func (x *explorer) list(f schema.Field) job {
-	j := job{name: f.Path, tier: tierOf(f.Path)}
+	j := job{name: f.Path, kind: kindOf(f.Path)}
 	var items []any
 	members := map[string]any{}
 	for n := range 3 {
@@ -241,7 +253,7 @@ func (x *explorer) list(f schema.Field) job {
 	}{{"one", one}, {"several", several}, {"empty", none}} {
 		j.operations = append(j.operations, operation{name: v.name, spec: x.with(f.Path, v.value), want: expected(f.Path, v.name, nil)})
 	}
-	return job{name: j.name, tier: j.tier, operations: append(j.operations, operation{name: "removed", spec: x.base(j.tier), want: expected(f.Path, "removed", nil)})}
+	return job{name: j.name, kind: j.kind, operations: append(j.operations, operation{name: "removed", spec: x.base(j.kind), want: expected(f.Path, "removed", nil)})}
 }
 
 // finish asserts that nothing was left out, and tells the counts.
@@ -301,8 +313,6 @@ type outcome struct {
 	cause string
 	// parts are in the message of the condition or the cause.
 	parts []string
-	// refusable says that a rule of the schema may refuse it.
-	refusable bool
 }
 
 func (o outcome) good() bool { return o.condition == "" && o.cause == "" }
@@ -325,7 +335,7 @@ func expected(path, name string, value any) outcome {
 	if o, ok := special[path+" "+name]; ok {
 		return o
 	}
-	if tierOf(path) == worker {
+	if kindOf(path) == worker {
 		return stalls("InputsResolved", "TierNotSupported", "spec.tier")
 	}
 	text, _ := value.(string)
