@@ -153,20 +153,17 @@ func missingConfigMap(field string) func(string) outcome {
 
 // special are outcomes of single operations that are not those of their field.
 var special = map[string]outcome{
-	"spec.capacity.desired maximum":                             stuck("CreationRefused", "quota"),
-	"spec.capacity.resources.requests.cpu maximum":              stuck("Unschedulable", "cpu"),
-	"spec.capacity.resources.requests.memory maximum":           stuck("Unschedulable", "memory"),
-	"spec.capacity.resources.requests.ephemeralStorage maximum": stuck("Unschedulable", "ephemeral-storage"),
-	"spec.capacity.resources.limits.cpu minimum":                stalls("Applied", refusedWrite, "cpu limit"),
-	"spec.capacity.resources.limits.memory minimum":             stalls("Applied", refusedWrite, "memory limit"),
-	"spec.capacity.resources.limits.ephemeralStorage maximum":   stuck("Unschedulable", "ephemeral-storage"),
-	"spec.capacity.placement.tolerations[*].key minimum":        stalls("Applied", refusedWrite, "tolerations"),
-	"spec.capacity.placement.tolerations[*].key maximum":        stalls("Applied", refusedWrite, "tolerations"),
-	"spec.capacity.placement.tolerations[*].key unset":          stalls("Applied", refusedWrite, "tolerations"),
-	"spec.isolation.allowFrom[*].environmentRef.name maximum":   stalls("InputsResolved", "InvalidSettings", "spec.isolation.allowFrom"),
-	"spec.routing.gatewayRef.namespace unset":                   stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
-	"spec.routing.gatewayRef.sectionName unset":                 stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
-	"spec.routing.type set":                                     stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
+	"spec.capacity.min maximum":                               stuck("CreationRefused", "quota"),
+	"spec.capacity.desired maximum":                           stuck("CreationRefused", "quota"),
+	"spec.capacity.resources.requests.cpu maximum":            stuck("Unschedulable", "cpu"),
+	"spec.capacity.resources.limits.memory minimum":           stalls("Applied", refusedWrite, "memory limit"),
+	"spec.capacity.placement.tolerations[*].key minimum":      stalls("Applied", refusedWrite, "tolerations"),
+	"spec.capacity.placement.tolerations[*].key maximum":      stalls("Applied", refusedWrite, "tolerations"),
+	"spec.capacity.placement.tolerations[*].key unset":        stalls("Applied", refusedWrite, "tolerations"),
+	"spec.isolation.allowFrom[*].environmentRef.name maximum": stalls("InputsResolved", "InvalidSettings", "spec.isolation.allowFrom"),
+	"spec.routing.gatewayRef.namespace unset":                 stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
+	"spec.routing.gatewayRef.sectionName unset":               stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
+	"spec.routing.type set":                                   stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
 }
 
 // misoperation is something wrong that the schema cannot refuse.

@@ -27,7 +27,15 @@ var skipped = map[string]string{}
 
 // knownProblems are transitions, as "field operation", that end otherwise than they should, each with the reason. Their
 // environment is thrown away.
-var knownProblems = map[string]string{}
+var knownProblems = map[string]string{
+	"spec.capacity.desired maximum":        readyWithoutAll,
+	"spec.capacity.min maximum":            readyWithoutAll,
+	"misoperation more than the quota set": readyWithoutAll,
+}
+
+// readyWithoutAll: a Deployment whose rollout has once been complete counts as complete while it is scaled, so an environment that
+// the quota keeps from growing stays Ready with fewer instances than the spec asks for.
+const readyWithoutAll = "Ready stays True although the quota refuses the instances that are missing"
 
 // operation is one change of the spec of a running environment.
 type operation struct {
