@@ -243,6 +243,11 @@ func TestRevision(t *testing.T) {
 			e.Isolation = &v1alpha1.Isolation{Group: "shop"}
 			e.Capacity = &v1alpha1.Capacity{Placement: &v1alpha1.Placement{SpreadAcrossZones: ptr.To(true)}}
 		}), false, false},
+		{"an explicit false that the pod template shows", environment(func(e *v1alpha1.EnvironmentSpec) {
+			e.PodTemplate = &v1alpha1.PodTemplate{}
+		}), environment(func(e *v1alpha1.EnvironmentSpec) {
+			e.PodTemplate = &v1alpha1.PodTemplate{ReadOnlyRootFilesystem: ptr.To(false)}
+		}), true, true},
 		{"a limit instead of a request", environment(func(e *v1alpha1.EnvironmentSpec) {
 			e.Capacity = &v1alpha1.Capacity{Resources: &v1alpha1.Resources{Limits: &v1alpha1.ResourceAmounts{CPU: "1"}}}
 		}), environment(func(e *v1alpha1.EnvironmentSpec) {

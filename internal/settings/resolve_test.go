@@ -4,6 +4,7 @@
 package settings
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -368,10 +369,17 @@ func TestProblems(t *testing.T) {
 			Volumes:      []v1alpha1.Volume{{Name: "data"}},
 			VolumeMounts: []v1alpha1.VolumeMount{{Name: "data"}, {Name: "cache"}},
 		}
+		e.Isolation = &v1alpha1.Isolation{AllowFrom: []v1alpha1.AllowedCaller{
+			{EnvironmentRef: v1alpha1.LocalReference{Name: "blue"}}, {EnvironmentRef: v1alpha1.LocalReference{Name: strings.Repeat("a", 64)}},
+		}}
 	})))
 	want := []Problem{
 		{Field: "spec.processes", Message: `processes "web" and "api" both listen on port 8080; give one of them another port`},
 		{Field: "spec.podTemplate.volumeMounts[1].name", Message: `there is no volume "cache"; add it to spec.podTemplate.volumes`},
+		{
+			Field:   "spec.isolation.allowFrom[1].environmentRef.name",
+			Message: fmt.Sprintf("no Environment can be called %q; correct the name", strings.Repeat("a", 64)),
+		},
 	}
 	if diff := cmp.Diff(want, problems); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
