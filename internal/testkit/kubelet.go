@@ -37,8 +37,8 @@ type Kubelet struct {
 
 const nodeName = "fake"
 
-// Absent, in the value of a node selector, makes a pod fit no node; as the tag of an image, it makes the image one that the node does
-// not have.
+// Absent makes a pod fit no node when it is in the value of a node selector; as the tag of an image, it makes the image one that
+// the node does not have.
 const Absent = "absent"
 
 // room is the most that a pod may ask for.

@@ -42,9 +42,9 @@ type counter struct {
 // RoundTrip counts the request and sends it.
 func (c counter) RoundTrip(req *http.Request) (*http.Response, error) {
 	path := req.URL.Path
-	_, rest, ok := strings.Cut(path, "/namespaces/")
+	_, inside, ok := strings.Cut(path, "/namespaces/")
 	if req.Method != http.MethodGet && ok && !strings.Contains(path, "/leases") && !strings.Contains(path, "/events") {
-		namespace, _, _ := strings.Cut(rest, "/")
+		namespace, _, _ := strings.Cut(inside, "/")
 		c.tally.add(namespace)
 	}
 	return c.inner.RoundTrip(req)
