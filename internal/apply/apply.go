@@ -170,7 +170,12 @@ func (a *Applier) handOver(ctx context.Context, w object.Object, live snapshot.O
 	if !ok || d.Spec.Replicas == nil || d.Annotations[v1alpha1.AnnotationScaler] == string(settings.ScalerHPA) {
 		return nil
 	}
-	return a.seed(ctx, w, d.Spec.Replicas)
+	replicas := d.Spec.Replicas
+	if *replicas == 0 {
+		// A HorizontalPodAutoscaler leaves what has no instance alone, so it must begin as with a new Deployment.
+		replicas = nil
+	}
+	return a.seed(ctx, w, replicas)
 }
 
 func (a *Applier) seed(ctx context.Context, w object.Object, live *int32) error {
