@@ -539,6 +539,9 @@ func (r *runner) intent() string {
 			unstructured.RemoveNestedField(child, "metadata", "annotations", drop)
 		}
 		unstructured.RemoveNestedField(child, "spec", "strategy")
+		if scaler, _, _ := unstructured.NestedString(child, "metadata", "annotations", v1alpha1.AnnotationScaler); scaler == "HPA" {
+			unstructured.RemoveNestedField(child, "spec", "replicas") // the scaler's
+		}
 	}
 	out, err := json.MarshalIndent(list, "", " ")
 	r.Expect(err).NotTo(HaveOccurred())
