@@ -132,7 +132,7 @@ func (k *Kubelet) see(ctx context.Context, pod *corev1.Pod) {
 func (k *Kubelet) run(ctx context.Context, pod *corev1.Pod, delay time.Duration) {
 	pods := k.client.CoreV1().Pods(pod.Namespace)
 	if why := k.misfit(ctx, pod); why != "" {
-		k.patch(ctx, pod, corev1.PodStatus{Conditions: []corev1.PodCondition{{
+		_ = k.patch(ctx, pod, corev1.PodStatus{Conditions: []corev1.PodCondition{{
 			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, LastTransitionTime: metav1.Now(),
 			Message: "0/1 nodes are available: " + why + ". preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
 		}}})
@@ -143,7 +143,7 @@ func (k *Kubelet) run(ctx context.Context, pod *corev1.Pod, delay time.Duration)
 		return
 	}
 	if image := missing(pod); image != "" {
-		k.patch(ctx, pod, withoutImage(pod, image))
+		_ = k.patch(ctx, pod, withoutImage(pod, image))
 		return
 	}
 	if delay != 0 {
@@ -180,11 +180,11 @@ func (k *Kubelet) status(ctx context.Context, pod *corev1.Pod, ready bool) error
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}},
 		})
 	}
-	k.patch(ctx, pod, status)
+	return k.patch(ctx, pod, status)
 }
 
 // patch writes a status. Its errors are those of a pod that went away meanwhile.
-func (k *Kubelet) patch(ctx context.Context, pod *corev1.Pod, status corev1.PodStatus) {
+func (k *Kubelet) patch(ctx context.Context, pod *corev1.Pod, status corev1.PodStatus) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": status})
 	if err != nil {
 		return fmt.Errorf("writing a pod's status down: %w", err)

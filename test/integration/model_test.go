@@ -121,14 +121,14 @@ func newGame(a *arena, seed int64, deadline bool) *game {
 	}
 }
 
-// operation changes both sides, and says what it did; an empty text means that it has nothing to do here.
-type operation struct {
+// card changes both sides, and says what it did; an empty text means that it has nothing to do here.
+type card struct {
 	kind  string
 	share int
 	do    func(*game) (string, error)
 }
 
-var deck = []operation{
+var deck = []card{
 	{"new-revision", 4, (*game).newRevision},
 	{"old-revision", 4, (*game).oldRevision},
 	{"replicas", 5, func(g *game) (string, error) { return g.write(g.resized(g.toy.Spec)) }},
@@ -182,7 +182,7 @@ func (g *game) play() error {
 	return nil
 }
 
-func (g *game) draw() operation {
+func (g *game) draw() card {
 	sum := 0
 	for _, o := range deck {
 		sum += o.share

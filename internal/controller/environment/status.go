@@ -50,8 +50,26 @@ func summary(env *v1alpha1.Environment, p pass) condition.Summary {
 		s.Hold, s.HoldMessage = v1alpha1.ReasonPaused, pausedMessage(p)
 	case (p.step.State == plan.InProgress || p.step.State == plan.RollingBack) && s.Busy == "":
 		s.Busy, s.BusyMessage = busy(env, p), p.step.Reason
+	case p.step.State == plan.Idle && s.Busy == "" && missing(p) > 0:
+		s.Busy, s.BusyMessage = v1alpha1.ReasonUpdating, scaling(p)
 	}
 	return s
+}
+
+// missing is how many instances are wanted and do not exist yet.
+func missing(p pass) int32 {
+	slot := p.relied()
+	return slot.Wanted - slot.Total
+}
+
+// scaling tells that instances are being added, and why they are not there.
+func scaling(p pass) string {
+	slot := p.relied()
+	text := fmt.Sprintf("scaling: %d of %d instances exist", slot.Total, slot.Wanted)
+	if slot.Refused != "" {
+		text += "; more are refused: " + slot.Refused
+	}
+	return text
 }
 
 // busy is Beanstalk's status word for work that is under way.
