@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -245,7 +246,7 @@ func portClash(w *world) {
 }
 
 func quota(w *world) {
-	w.running("blue", fixed(2))
+	was := w.running("blue", fixed(2))
 	limit := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "pods"}}
 	limit.Spec.Hard = corev1.ResourceList{corev1.ResourcePods: resource.MustParse("2")}
 	w.create(limit)
@@ -256,16 +257,11 @@ func quota(w *world) {
 	}).Should(BeTrue())
 	pods := w.pods()
 	w.change("blue", func(e *v1alpha1.Environment) { e.Spec.VersionRef.Name = "v2" })
-	w.Eventually(func() string {
-		if h := w.environment("blue").Status.Health; h != nil && len(h.Causes) > 0 {
-			return h.Causes[0].Code + ": " + h.Causes[0].Message
-		}
-		return ""
-	}).Should(And(HavePrefix("CreationRefused"), ContainSubstring("quota"), ContainSubstring("Raise the namespace's ResourceQuota")))
-	w.Expect(w.pods()).To(Equal(pods), "the old instances stay")
+	w.refuses("blue", v1alpha1.ConditionApplied, "QuotaExceeded", "deployment 2", "up to 3 instances", "quota pods has room for 0 of pods", "Rolling")
+	w.Expect(w.pods()).To(Equal(pods), "nothing has begun")
+	w.untouched(was)
 	w.Expect(w.told("blue", v1alpha1.ConditionAvailable)()).To(HavePrefix("True"))
-	w.Expect(w.told("blue", v1alpha1.ConditionVersionDeployed)()).To(HavePrefix("False Deploying"))
-	w.Eventually(func() string { return oneLine(w.events("blue")()) }).Should(ContainSubstring("HealthChanged: "))
+	w.Expect(w.told("blue", v1alpha1.ConditionVersionDeployed)()).To(HavePrefix("False NotDeployed"))
 	limit.Spec.Hard[corev1.ResourcePods] = resource.MustParse("10")
 	w.Expect(w.Update(w.ctx, limit)).To(Succeed())
 	w.Eventually(w.told("blue", v1alpha1.ConditionReady), 2*patience).Should(HavePrefix("True Ready"))
@@ -448,17 +444,44 @@ func secretChange(w *world) {
 	w.Expect(w.deployment("manual").Spec.Template).To(Equal(manual), "no instance of the manual one restarts")
 }
 
+// immutable moves the whole environment, with its autoscaler, from one slot to the other.
 func immutable(w *world) {
-	was := w.running("blue")
+	was := w.running("blue", scaled(2, 4))
+	hold := int32(3)
 	w.change("blue", func(e *v1alpha1.Environment) {
-		e.Spec.Deployment.Version.Policy, e.Spec.VersionRef.Name = v1alpha1.PolicyImmutable, "v2"
+		e.Spec.Deployment.Version.Policy, e.Spec.Deployment.Version.HoldSeconds = v1alpha1.PolicyImmutable, &hold
+		e.Spec.VersionRef.Name = "v2"
 	})
-	w.Eventually(w.told("blue", v1alpha1.ConditionReady)).Should(And(HavePrefix("False NotYetSupported"), ContainSubstring("Immutable"), ContainSubstring("RollingWithAdditionalBatch")))
-	w.Expect(w.told("blue", v1alpha1.ConditionFieldsSupported)()).To(ContainSubstring("spec.deployment.version.policy"))
-	w.Eventually(func() string { return oneLine(w.events("blue")()) }).Should(ContainSubstring("NotYetSupported: "))
-	w.untouched(was)
-	w.change("blue", func(e *v1alpha1.Environment) { e.Spec.Deployment.Version.Policy = v1alpha1.PolicyRolling })
-	w.ready("blue")
+	slot := func() string {
+		service := &corev1.Service{}
+		w.Expect(w.Get(w.ctx, w.key("blue"), service)).To(Succeed())
+		return service.Spec.Selector[v1alpha1.LabelSlot]
+	}
+	w.Eventually(func() int32 {
+		if d := w.environment("blue").Status.Deployment; d != nil {
+			return d.Peak
+		}
+		return 0
+	}).Should(Equal(int32(4)))
+	w.Eventually(slot).Should(Equal("b"))
+	now := &appsv1.Deployment{}
+	w.Expect(w.Get(w.ctx, client.ObjectKeyFromObject(was), now)).To(Succeed())
+	w.Expect(now.Spec.Template).To(Equal(was.Spec.Template), "the old instances are untouched")
+	w.Expect(now.Status.AvailableReplicas).To(Equal(int32(2)))
+	w.deployed("blue", "v2")
+	w.Eventually(func() error { return w.Get(w.ctx, client.ObjectKeyFromObject(was), now) }).Should(MatchError(ContainSubstring("not found")))
+	hpa := &autoscalingv2.HorizontalPodAutoscaler{}
+	w.Expect(w.Get(w.ctx, w.key("blue"), hpa)).To(Succeed())
+	w.Expect(hpa.Spec.ScaleTargetRef.Name).To(Equal("blue-b"))
+	w.Expect([]int32{*hpa.Spec.MinReplicas, hpa.Spec.MaxReplicas}).To(Equal([]int32{2, 4}))
+	fresh := &appsv1.Deployment{}
+	w.Expect(w.Get(w.ctx, w.key("blue-b"), fresh)).To(Succeed())
+	w.Expect(*fresh.Spec.Replicas).To(Equal(int32(2)))
+	for _, f := range fresh.ManagedFields {
+		if f.Manager == "beanpod" {
+			w.Expect(string(f.FieldsV1.Raw)).NotTo(ContainSubstring("f:replicas"))
+		}
+	}
 }
 
 func deletion(w *world) {
