@@ -51,6 +51,8 @@ func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Ro
 	first := r.StartedAt.Add(plan.Limit(with))
 	late := (slot.TimedOut && current(slot, r) && !at.Before(first)) || (!current(slot, r) && at.After(deadline))
 	switch {
+	case want.GoodID == r.ID && r.Ignored > 0:
+		return ignored(p)
 	case want.GoodID == r.ID:
 		p.State, p.Updated, p.Reason = plan.Idle, p.Desired, upToDate
 	case !slot.Settled:
@@ -61,7 +63,7 @@ func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Ro
 		return ignore(p, slot, with, at)
 	case late:
 		return failed(p, v1alpha1.ReasonTimedOut,
-			fmt.Sprintf("%d of %d instances updated and healthy; the next batch was not within %d s", p.Updated, p.Desired, with.TimeoutSeconds))
+			fmt.Sprintf("%d of %d instances are updated and healthy; the next batch was not within %d s", p.Updated, p.Desired, with.TimeoutSeconds))
 	case want.Judged.Crash != "" && with.OnFailure != v1alpha1.OnFailureIgnore:
 		return failed(p, v1alpha1.ReasonInstancesCrashed, want.Judged.Crash)
 	default:
@@ -101,12 +103,19 @@ func complete(want plan.Target, p plan.Progress, r plan.Rollout, with settings.R
 	return p
 }
 
+// ignored is a rollout that is done although not all instances became healthy.
+func ignored(p plan.Progress) plan.Progress {
+	p.State, p.Reason = plan.Idle, upToDate
+	if p.Updated < p.Desired {
+		p.Reason = fmt.Sprintf("%d of %d instances are healthy; the others are ignored, as onFailure says", p.Updated, p.Desired)
+	}
+	return p
+}
+
 // ignore gives up a batch that missed its time and lets the next one go on.
 func ignore(p plan.Progress, slot snapshot.Slot, with settings.Rollout, at time.Time) plan.Progress {
 	if slot.Total == slot.Updated && slot.Total >= slot.Wanted {
-		p.State, p.Desired = plan.Idle, slot.Wanted
-		p.Reason = fmt.Sprintf("%d of %d instances are healthy; the others are ignored, as onFailure says", p.Updated, p.Desired)
-		return p
+		return ignored(p)
 	}
 	p.State = plan.InProgress
 	p.Reason = fmt.Sprintf("a batch was not healthy within %d s and is ignored; the next one goes on: %d of %d instances are healthy",

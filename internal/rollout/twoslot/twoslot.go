@@ -51,7 +51,10 @@ func Begin(want plan.Target, r plan.Rollout, running int32, with settings.Rollou
 	first := min(n, max(running, initial(want, r, with)))
 	p := base(r, with, first)
 	p.State, p.Peak = plan.InProgress, 2*n
-	p.Reason = fmt.Sprintf("deploying %s to %d new instances beside the old ones, %d at first; at most %d run meanwhile", want.Version, n, first, p.Peak)
+	p.Reason = fmt.Sprintf("deploying %s to %d new instances beside the old ones; at most %d run meanwhile", want.Version, n, p.Peak)
+	if first < n {
+		p.Reason = fmt.Sprintf("deploying %s to %d new instances beside the old ones, %d at first; at most %d run meanwhile", want.Version, n, first, p.Peak)
+	}
 	return p
 }
 
@@ -179,11 +182,7 @@ func advance(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, 
 func grow(p plan.Progress, at time.Time) plan.Progress {
 	n := p.Desired
 	p.State, p.Replicas, p.Rollout.StageAt = plan.InProgress, &n, whole(at)
-	are := "instances are"
-	if p.Updated == 1 {
-		are = "instance is"
-	}
-	p.Reason = fmt.Sprintf("%d new %s healthy; starting the rest of %d", p.Updated, are, n)
+	p.Reason = fmt.Sprintf("%d of %d new instances are started and healthy; starting the others", p.Updated, n)
 	return p
 }
 
@@ -273,6 +272,9 @@ func hold(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, at 
 }
 
 func held(with settings.Rollout) string {
+	if with.HoldSeconds == 0 {
+		return "all requests go to the new instances"
+	}
 	return fmt.Sprintf("all requests go to the new instances; the old ones are kept for %d s", with.HoldSeconds)
 }
 
@@ -281,7 +283,7 @@ func ready(s snapshot.Slot) bool {
 }
 
 func late(s Sides, p plan.Progress, with settings.Rollout) string {
-	return fmt.Sprintf("%d of %d new instances are healthy; more were not within %d s", p.Updated, s.Fresh.Wanted, with.TimeoutSeconds)
+	return fmt.Sprintf("%d of %d new instances are healthy; the others were not within %d s", p.Updated, s.Fresh.Wanted, with.TimeoutSeconds)
 }
 
 func seconds(n int32) time.Duration { return time.Duration(n) * time.Second }
