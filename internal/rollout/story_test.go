@@ -84,7 +84,9 @@ func TestStories(t *testing.T) {
 		immutable, splitting     = v1alpha1.PolicyImmutable, v1alpha1.PolicyTrafficSplitting
 	)
 	type with = []func(*simulate.Scenario)
-	back := func(seconds int) func(*simulate.Scenario) { return later(simulate.Change{After: after(seconds), Version: "v1"}) }
+	back := func(seconds int) func(*simulate.Scenario) {
+		return later(simulate.Change{After: after(seconds), Version: "v1"})
+	}
 	for _, tc := range []struct {
 		name   string
 		policy v1alpha1.DeploymentPolicy

@@ -38,7 +38,7 @@ func TestStrategy(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			got := inplace.Strategy(tc.policy, tc.batch, tc.n, settings.Rollout{GateSeconds: 30, TimeoutSeconds: 600})
+			got := inplace.Strategy(tc.policy, tc.batch, tc.n, 0, settings.Rollout{GateSeconds: 30, TimeoutSeconds: 600})
 			want := plan.Strategy{MaxSurge: tc.surge, MaxUnavailable: tc.unavailable, MinReadySeconds: 30, ProgressDeadlineSeconds: 630}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("Strategy (-want +got):\n%s", diff)
@@ -56,49 +56,44 @@ func TestNext(t *testing.T) {
 		slot    snapshot.Slot
 		state   plan.State
 		updated int32
-		begins  bool
 		reason  string
 	}{
-		{"another revision runs", snapshot.Slot{Revision: "old", Settled: true, Complete: true, Total: 4, Updated: 4, Available: 4},
-			plan.InProgress, 0, true, "deploying v2 to 4 instances, 2 at a time"},
-		{"another rebuild token", snapshot.Slot{Revision: "new", Rebuild: "x", Settled: true, Complete: true},
-			plan.InProgress, 0, true, "deploying v2 to 4 instances, 2 at a time"},
-		{"the cluster has not seen it", snapshot.Slot{Revision: "new", Complete: true, Total: 4, Updated: 4, Available: 4},
-			plan.InProgress, 0, false, "waiting for the cluster to take up the change"},
-		{"old instances do not count", snapshot.Slot{Revision: "new", Settled: true, Total: 6, Updated: 2, Ready: 4, Available: 4, ProgressAt: after},
-			plan.InProgress, 0, false, "batch 1 of 2: 0 of 4 instances updated"},
-		{"a batch waits for the gate", snapshot.Slot{Revision: "new", Settled: true, Total: 6, Updated: 2, Ready: 6, Available: 4, ProgressAt: after},
-			plan.InProgress, 0, false, "batch 1 of 2: 0 of 4 instances updated, 2 more must stay healthy for 30 s"},
-		{"the second batch", snapshot.Slot{Revision: "new", Settled: true, Total: 6, Updated: 4, Ready: 4, Available: 4, ProgressAt: after},
-			plan.InProgress, 2, false, "batch 2 of 2: 2 of 4 instances updated"},
-		{"done", snapshot.Slot{Revision: "new", Settled: true, Complete: true, Total: 4, Updated: 4, Ready: 4, Available: 4, ProgressAt: after},
-			plan.Idle, 4, false, "all instances are up to date"},
-		{"done, and one fell ill since", snapshot.Slot{Revision: "new", Settled: true, Complete: true, Total: 4, Updated: 4, Ready: 3, Available: 3, ProgressAt: after},
-			plan.Idle, 4, false, "all instances are up to date"},
-		{"the rollout before was complete, this one is not", snapshot.Slot{Revision: "new", Settled: true, Complete: true, Total: 4, Ready: 4, Available: 4, ProgressAt: before},
-			plan.InProgress, 0, false, "batch 1 of 2: 0 of 4 instances updated"},
-		{"done, but the cluster speaks of the rollout before", snapshot.Slot{Revision: "new", Settled: true, Complete: true, Total: 4, Updated: 4, Ready: 4, Available: 4, ProgressAt: before},
-			plan.Idle, 4, false, "all instances are up to date"},
-		{"timed out", snapshot.Slot{Revision: "new", Settled: true, TimedOut: true, Total: 4, Updated: 3, Ready: 2, Available: 2, ProgressAt: after},
-			plan.Failed, 1, false, "1 of 4 instances updated and healthy; the next batch was not within 600 s"},
-		{"the rollout before timed out, this one has not", snapshot.Slot{Revision: "new", Settled: true, TimedOut: true, Total: 4, Updated: 2, Ready: 2, Available: 2, ProgressAt: before},
-			plan.InProgress, 0, false, "batch 1 of 2: 0 of 4 instances updated"},
+		{"the cluster has not seen it", snapshot.Slot{Complete: true, Total: 4, Updated: 4, Available: 4},
+			plan.InProgress, 0, "waiting for the cluster to take up the change"},
+		{"old instances do not count", snapshot.Slot{Settled: true, Total: 6, Updated: 2, Ready: 4, Available: 4, ProgressAt: after},
+			plan.InProgress, 0, "batch 1 of 2: 0 of 2 instances healthy; 0 of 4 updated in all"},
+		{"a batch waits for the gate", snapshot.Slot{Settled: true, Total: 6, Updated: 2, Ready: 6, Available: 4, ProgressAt: after},
+			plan.InProgress, 0, "batch 1 of 2: 0 of 2 instances healthy, 2 must stay so for 30 s; 0 of 4 updated in all"},
+		{"the second batch", snapshot.Slot{Settled: true, Total: 6, Updated: 4, Ready: 4, Available: 4, ProgressAt: after},
+			plan.InProgress, 2, "batch 2 of 2: 0 of 2 instances healthy; 2 of 4 updated in all"},
+		{"done", snapshot.Slot{Settled: true, Complete: true, Total: 4, Updated: 4, Ready: 4, Available: 4, ProgressAt: after},
+			plan.Idle, 4, "all instances are up to date"},
+		{"done, and one fell ill since", snapshot.Slot{Settled: true, Complete: true, Total: 4, Updated: 4, Ready: 3, Available: 3, ProgressAt: after},
+			plan.Idle, 4, "all instances are up to date"},
+		{"the rollout before was complete, this one is not", snapshot.Slot{Settled: true, Complete: true, Total: 4, Ready: 4, Available: 4, ProgressAt: before},
+			plan.InProgress, 0, "batch 1 of 2: 0 of 2 instances healthy; 0 of 4 updated in all"},
+		{"done, but the cluster speaks of the rollout before", snapshot.Slot{Settled: true, Complete: true, Total: 4, Updated: 4, Ready: 4, Available: 4, ProgressAt: before},
+			plan.Idle, 4, "all instances are up to date"},
+		{"timed out", snapshot.Slot{Settled: true, TimedOut: true, Total: 4, Updated: 3, Ready: 2, Available: 2, ProgressAt: after},
+			plan.Failed, 1, "1 of 4 instances are updated and healthy; the next batch was not within 600 s"},
+		{"the rollout before timed out, this one has not", snapshot.Slot{Settled: true, TimedOut: true, Total: 4, Updated: 2, Ready: 2, Available: 2, ProgressAt: before},
+			plan.InProgress, 0, "batch 1 of 2: 0 of 2 instances healthy; 0 of 4 updated in all"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			tc.slot.Name, tc.slot.RolloutID, tc.slot.Wanted = "a", 7, 4
 			r := plan.Rollout{ID: 7, Policy: v1alpha1.PolicyRollingWithAdditionalBatch, Batch: 2, StartedAt: start}
-			got := inplace.Next(plan.Target{Revision: "new", Version: "v2", Desired: 9}, tc.slot, r, settings.Rollout{GateSeconds: 30, TimeoutSeconds: 600})
-			if got.State != tc.state || got.Updated != tc.updated || got.Begins != tc.begins || got.Reason != tc.reason {
-				t.Errorf("Next = %s, %d updated, begins %t, %q\n want %s, %d updated, begins %t, %q",
-					got.State, got.Updated, got.Begins, got.Reason, tc.state, tc.updated, tc.begins, tc.reason)
-			}
-			if got.Slot != "a" || got.Traffic != "a" || got.Desired != 4 {
-				t.Errorf("Next uses slot %q with traffic to %q and wants %d, want a, a and 4", got.Slot, got.Traffic, got.Desired)
+			got := inplace.Next(plan.Target{Desired: 9}, tc.slot, r, settings.Rollout{GateSeconds: 30, TimeoutSeconds: 600}, after)
+			if got.State != tc.state || got.Updated != tc.updated || got.Reason != tc.reason || got.Desired != 4 {
+				t.Errorf("Next = %s, %d of %d updated, %q\n want %s, %d of 4 updated, %q",
+					got.State, got.Updated, got.Desired, got.Reason, tc.state, tc.updated, tc.reason)
 			}
 			deadline := time.Time{}
-			if tc.state == plan.InProgress && tc.slot.ProgressAt.Equal(after) {
-				deadline = after.Add(630 * time.Second)
+			if tc.state == plan.InProgress && tc.slot.Settled {
+				deadline = start.Add(630 * time.Second)
+				if tc.slot.ProgressAt.Equal(after) {
+					deadline = after.Add(630 * time.Second)
+				}
 			}
 			if !got.Deadline.Equal(deadline) {
 				t.Errorf("Deadline = %v, want %v", got.Deadline, deadline)
