@@ -22,6 +22,9 @@ func TestPreview(t *testing.T) {
 		{"default", ""},
 		{"rolling_fails", "-policy Rolling -instances 4 -batch 25% -gate 15 -timeout 120 -fail 2"},
 		{"back", "-policy AllAtOnce -instances 2 -gate 0 -start 5 -back 60"},
+		{"immutable", "-policy Immutable -release 20 -scaled"},
+		{"splitting_crash", "-policy TrafficSplitting -weighted -percent 25 -crash 90"},
+		{"splitting_abort", "-policy TrafficSplitting -evaluation 60 -hold 0 -abort-after 50 -onfailure Pause"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +56,9 @@ func TestPreview(t *testing.T) {
 func TestRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, args, want string }{
-		{"a policy that is not there yet", "-policy Immutable", "-policy is AllAtOnce"},
+		{"a policy that does not exist", "-policy Sometimes", "-policy is AllAtOnce"},
+		{"no way to fail", "-onfailure Panic", "-onfailure is Rollback"},
+		{"too large a share", "-percent 101", "-percent is a number from 1"},
 		{"no batch", "-batch 0", "-batch is a count"},
 		{"too large a percentage", "-batch 101%", "-batch is a count"},
 		{"no instance", "-instances 0", "-instances is a number from 1"},
