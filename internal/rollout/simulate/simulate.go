@@ -157,6 +157,7 @@ func (p *play) start() {
 	p.at, p.want = begin, wish{version: p.From, configuration: "c"}
 	p.cluster.start(p.Scenario)
 	p.checks.start()
+	p.low, p.high = p.Instances, p.Instances
 	if p.From != "" {
 		p.settle()
 	}
@@ -191,7 +192,7 @@ func (p *play) settle() {
 	for p.cluster.sync(p.at, p.starts) {
 		continue
 	}
-	p.writes, p.finished = 0, true
+	p.writes, p.finished, p.best = 0, true, p.Instances
 }
 
 // changes takes over what is due.

@@ -52,6 +52,8 @@ type running struct {
 	batch  int32
 	peak   int32
 	beside bool
+	// left is how many instances more than wanted existed when it began: what it pre-empted had them.
+	left int32
 }
 
 func (c *checks) start() { c.jobs, c.passed = map[int64]int{}, map[*toy.Instance]bool{} }
@@ -80,7 +82,7 @@ func (p *play) watch() {
 	if floor = min(floor, p.best) - p.lost; healthy < floor && !p.waived {
 		p.broken("%d instances are healthy, %d were promised", healthy, floor)
 	}
-	if total > ceiling {
+	if total > ceiling && p.Dies == nil {
 		p.broken("%d instances exist, at most %d were promised", total, ceiling)
 	}
 	p.watchOld()
@@ -149,6 +151,7 @@ func (p *play) bounds() (floor, ceiling int32) {
 	floor, ceiling = p.low, p.high
 	var surge, beside int32
 	for i, r := range p.running {
+		surge = max(surge, r.left)
 		for n := p.low; n <= p.high; n++ {
 			bound := promise(r.policy, r.batch, n)
 			if i == 0 && n == p.low {
@@ -163,7 +166,7 @@ func (p *play) bounds() (floor, ceiling int32) {
 		}
 	}
 	ceiling += surge + beside
-	if len(p.running) == 1 && p.scaler == nil {
+	if len(p.running) == 1 && p.running[0].left == 0 && p.scaler == nil {
 		ceiling = min(ceiling, p.running[0].peak)
 	}
 	return floor, ceiling
@@ -246,7 +249,7 @@ func (p *play) began(step plan.Step) {
 		p.running = nil
 	}
 	p.finished, p.waived = false, false
-	p.running = append(p.running, running{id: step.Rollout.ID, policy: policy, batch: step.Rollout.Batch, peak: step.Peak, beside: beside})
+	p.running = append(p.running, running{id: step.Rollout.ID, policy: policy, batch: step.Rollout.Batch, peak: step.Peak, beside: beside, left: max(0, total-p.size())})
 	p.split, p.moved = time.Time{}, time.Time{}
 }
 
@@ -311,7 +314,7 @@ func (p *play) switched(step plan.Step, ready int32, ignore bool) {
 	if step.Rollout.Policy != v1alpha1.PolicyTrafficSplitting || p.Worker {
 		return
 	}
-	if took := p.at.Sub(p.split); p.split.IsZero() || took < time.Duration(with.EvaluationSeconds)*time.Second {
+	if took := p.at.Sub(p.split); p.Dies == nil && (p.split.IsZero() || took < time.Duration(with.EvaluationSeconds)*time.Second) {
 		p.broken("the evaluation took %s instead of %d s", took, with.EvaluationSeconds)
 	}
 }
@@ -322,11 +325,13 @@ func (p *play) removed(step plan.Step, name string) {
 		return
 	}
 	if p.Worker {
-		p.switched(step, p.ready(step.Current), p.policy(step).OnFailure == v1alpha1.OnFailureIgnore)
+		ignore := p.policy(step).OnFailure == v1alpha1.OnFailureIgnore
+		p.waived = p.waived || ignore
+		p.switched(step, p.ready(step.Current), ignore)
 		return
 	}
 	hold := time.Duration(p.policy(step).HoldSeconds) * time.Second
-	if took := p.at.Sub(p.moved); p.moved.IsZero() || took < hold {
+	if took := p.at.Sub(p.moved); p.Dies == nil && (p.moved.IsZero() || took < hold) {
 		p.broken("the old instances were kept for %s instead of %s", took, hold)
 	}
 }
