@@ -161,7 +161,9 @@ func failed(s *snapshot.Slot) {
 }
 
 func change(revision, version string) func(*plan.Target) {
-	return func(w *plan.Target) { w.Revision, w.Template, w.Change, w.Version = revision, revision, revision, version }
+	return func(w *plan.Target) {
+		w.Revision, w.Template, w.Change, w.Version = revision, revision, revision, version
+	}
 }
 
 // beside is the set of deployment 8, started beside the one of deployment 7.

@@ -79,7 +79,7 @@ func (p *play) watch() {
 		// At the moment of a crash the controllers still act on what they saw before it.
 		p.lost = 0
 	}
-	if floor = min(floor, p.best) - p.lost; healthy < floor && !p.waived {
+	if floor = min(floor, p.best) - p.lost; healthy < floor && !p.waived && p.Dies == nil {
 		p.broken("%d instances are healthy, %d were promised", healthy, floor)
 	}
 	if total > ceiling && p.Dies == nil {
