@@ -49,7 +49,8 @@ func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Ro
 	deadline := began(slot, r).Add(plan.Limit(with))
 	// The Deployment controller counts from the progress before this rollout until it sees some of this one.
 	first := r.StartedAt.Add(plan.Limit(with))
-	late := (slot.TimedOut && current(slot, r) && !at.Before(first)) || (!current(slot, r) && at.After(deadline))
+	// It is asked, but not relied on: under load it was seen to miss its own deadline for good (TestModel).
+	late := (slot.TimedOut && current(slot, r) && !at.Before(first)) || at.After(deadline)
 	switch {
 	case want.GoodID == r.ID && r.Ignored > 0:
 		return ignored(p)
