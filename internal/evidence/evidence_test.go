@@ -223,6 +223,11 @@ func TestRuns(t *testing.T) {
 			text: map[string]string{now: "now\n", before: "before\n"}, asked: []string{before}, want: "before\n", say: "of the previous run",
 		},
 		{
+			name: "the run before is gone", container: snapshot.Container{Running: true, Restarts: 2, LastExit: ended},
+			text:  map[string]string{now: "now\n", before: "unable to retrieve container logs for containerd://f7acb69a"},
+			asked: []string{before, now}, want: "now\n", say: "lines: 1\n",
+		},
+		{
 			name: "restarted and tells nothing yet", container: snapshot.Container{Running: true, Ready: true, Restarts: 2, LastExit: ended},
 			text: map[string]string{now: " \r\n\n", before: "before"}, asked: []string{now, before}, want: "before\n", say: "of the previous run",
 		},

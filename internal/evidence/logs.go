@@ -151,6 +151,9 @@ func runs(c snapshot.Container) []bool {
 	}
 }
 
+// noLongerThere begins what the kubelet answers, as if it was the log, for a container that it has removed meanwhile.
+const noLongerThere = "unable to retrieve container logs for "
+
 func (k *Keeper) tail(ctx context.Context, namespace string, l containerLog, previous bool) (text, problem string) {
 	if ctx.Err() != nil {
 		return "", "no time was left for it"
@@ -164,6 +167,8 @@ func (k *Keeper) tail(ctx context.Context, namespace string, l containerLog, pre
 		return text, "there was no answer in time"
 	case err != nil:
 		return text, phrase(err.Error())
+	case strings.HasPrefix(text, noLongerThere):
+		return "", "the container is gone, and its log with it"
 	case text == "":
 		return "", "it is empty"
 	case len(raw) >= readBytes:
