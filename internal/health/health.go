@@ -28,6 +28,8 @@ type Input struct {
 	At time.Time
 	// Wanted is what should exist.
 	Wanted Wanted
+	// judging is true while a deployment is judged by its instances: one that was ready has no time left to become so again.
+	judging bool
 }
 
 // Wanted is what an Environment should look like.

@@ -15,9 +15,10 @@ import (
 const crashes = 3
 
 // Judge judges the instances of one revision in one slot by themselves: how they are, and whether one crashes again and again.
-// The status is empty when there are none; instances that start have the time that in.Wanted gives them.
+// The status is empty when there are none; instances that start have the time that in.Wanted gives them, those that were ready have none.
 func Judge(in Input, slot, revision string) (status v1alpha1.HealthStatus, crash string) {
 	alone := in
+	alone.judging = true
 	alone.Now.Instances = nil
 	for _, pod := range in.Now.Instances {
 		if pod.Slot == slot && pod.Revision == revision && !pod.Terminating {

@@ -18,7 +18,7 @@ func fresh(in Input, pod snapshot.Instance) bool {
 // inTime says whether an instance that is not ready may still be starting: it belongs to a deployment that has time left, or
 // it came later, by scaling or as a replacement, was never ready and is younger than the timeout.
 func inTime(in Input, pod snapshot.Instance) bool {
-	if in.grace() && fresh(in, pod) {
+	if in.grace() && fresh(in, pod) && !(in.judging && pod.WasReady) {
 		return true
 	}
 	return !pod.WasReady && in.At.Before(pod.CreatedAt.Add(in.Wanted.Timeout))
