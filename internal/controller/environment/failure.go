@@ -110,12 +110,13 @@ func (r *Reconciler) keepEvidence(ctx context.Context, env *v1alpha1.Environment
 	}
 }
 
-// failing are the instances of the revision that failed, which is what is being left when something else comes back; all, when none
-// of it is there.
+// failing are the instances that the deployment which failed made. Once something else comes back in their place, they are what is
+// being left; when none is there, all are.
 func (p *pass) failing() []snapshot.Instance {
+	slot := newest(p.now)
 	var out []snapshot.Instance
 	for _, i := range p.now.Instances {
-		if (i.Revision == p.step.Target.Revision) == (p.step.State == plan.Failed) {
+		if (i.Slot == slot.Name && i.Revision == slot.Revision) == (slot.Failed.Change == "" || p.step.State == plan.Failed) {
 			out = append(out, i)
 		}
 	}
