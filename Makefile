@@ -9,6 +9,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VERSION ?= dev
 OUT ?= bin
+SOAK_MINUTES ?= 30
 # Extra flags for every test run, as in: make test-unit ARGS='-run TestX -v'
 ARGS ?=
 
@@ -86,6 +87,10 @@ test-e2e: ## Run tests on a real one-node cluster (root needed).
 	helm=$$(hack/tools/build helm); assets=$$($(CLUSTER) assets); \
 	env -u KUBECONFIG HELM="$$helm" KUBECTL="$$assets/kubectl" KUBEBUILDER_ASSETS="$$assets" PATH="$$assets:$$(dirname "$$helm"):$$PATH" \
 		go test -v -count=1 -timeout 40m $(ARGS) ./test/e2e/...
+
+.PHONY: soak
+soak: ## Deploy, fail, abort and kill under load for SOAK_MINUTES (root needed).
+	SOAK_MINUTES=$(SOAK_MINUTES) $(MAKE) test-e2e ARGS="-run TestSoak -timeout $$(( $(SOAK_MINUTES) + 15 ))m $(ARGS)"
 
 ##@ Trying it out
 

@@ -15,7 +15,7 @@ import (
 const usage = `usage: images operator|sample|pause -o FILE.tar [options]
 
   operator --version VERSION [--name NAME] [--release]   manager, workerd and bundle, as far as they exist
-  sample   --tag TAG[,TAG...]                            the sample web application: v1, v2 or any tag; broken is unhealthy
+  sample   --tag TAG[,TAG...]                            the sample web application: v1, v2 or any tag; broken is unhealthy, crashing crashes
   pause                                                  what holds a pod's namespaces
 `
 

@@ -50,7 +50,11 @@ func operatorSpecs(b *builder, repository, version string) ([]spec, error) {
 }
 
 // misbehaviours of the sample image, by tag.
-var misbehaviours = map[string]string{"broken": "UNHEALTHY=1", "crashing": "CRASH_AFTER_MS=1000"}
+var misbehaviours = map[string][]string{
+	"broken": {"UNHEALTHY=1"},
+	// It never listens, so that nobody sends it a request.
+	"crashing": {"CRASH_AFTER_MS=500", "START_DELAY_MS=60000"},
+}
 
 // sampleSpecs makes one image per tag. They share the program; only the environment differs.
 func sampleSpecs(b *builder, tags []string) ([]spec, error) {
@@ -68,9 +72,7 @@ func sampleSpecs(b *builder, tags []string) ([]spec, error) {
 			entrypoint: []string{"/sample-web"},
 			env:        []string{"APP_VERSION=" + tag},
 		}
-		if misbehaviour := misbehaviours[tag]; misbehaviour != "" {
-			s.env = append(s.env, misbehaviour)
-		}
+		s.env = append(s.env, misbehaviours[tag]...)
 		specs = append(specs, s)
 	}
 	return specs, nil

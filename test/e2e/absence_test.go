@@ -13,35 +13,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 )
 
 // These stories disturb the operator that all others need, so none of them is parallel.
-
-func TestKillingTheOperatorFailsNoRequest(t *testing.T) {
-	for _, p := range []v1alpha1.DeploymentPolicy{v1alpha1.PolicyRolling, v1alpha1.PolicyRollingWithAdditionalBatch} {
-		t.Run(string(p), func(t *testing.T) {
-			e := start(t, environment("killed-"+strings.ToLower(string(p)), policy(p)))
-			old := e.podUIDs(t)
-			load := hammer(t, e.host(t))
-			killOperator(t) // before it can have seen anything
-			e.deploy(t, "v2")
-			eventually(t, 2*time.Minute, "the first new instance", func() error {
-				for uid := range e.podUIDs(t) {
-					if !old[uid] {
-						return nil
-					}
-				}
-				return fmt.Errorf("only old instances run")
-			})
-			killOperator(t) // in the middle
-			e.waitVersion(t, "v2")
-			settled(t, e, "v2")
-			load.stopUnfailed(t, "v1", "v2")
-		})
-	}
-}
 
 // Once the pod template is written, the rollout needs nobody: it goes on, and ends, without the operator.
 func TestARolloutEndsWithoutTheOperator(t *testing.T) {

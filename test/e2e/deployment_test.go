@@ -6,7 +6,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,21 +14,6 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 )
-
-func TestDeployingAVersionFailsNoRequest(t *testing.T) {
-	t.Parallel()
-	for _, p := range []v1alpha1.DeploymentPolicy{v1alpha1.PolicyRolling, v1alpha1.PolicyRollingWithAdditionalBatch} {
-		t.Run(string(p), func(t *testing.T) {
-			e := start(t, environment("roll-"+strings.ToLower(string(p)), policy(p)))
-			load := hammer(t, e.host(t))
-			e.deploy(t, "v2")
-			e.waitVersion(t, "v2")
-			load.reach(fewest)
-			settled(t, e, "v2")
-			load.stopUnfailed(t, "v1", "v2")
-		})
-	}
-}
 
 // settled demands that only one version answers from now on.
 func settled(t *testing.T, e environmentHandle, version string) {

@@ -205,12 +205,13 @@ func (h environmentHandle) waitVersion(t *testing.T, version string) {
 	}
 }
 
-// pods are those that are not going away, oldest first.
+// pods are the instances that are not going away, oldest first.
 func (h environmentHandle) pods(t *testing.T) []corev1.Pod {
 	t.Helper()
 	var list corev1.PodList
 	get(t, func(ctx context.Context) error {
-		return k8s.List(ctx, &list, client.InNamespace(h.namespace), client.MatchingLabels{v1alpha1.LabelEnvironment: h.name})
+		return k8s.List(ctx, &list, client.InNamespace(h.namespace), client.MatchingLabels{v1alpha1.LabelEnvironment: h.name},
+			client.HasLabels{v1alpha1.LabelSlot})
 	})
 	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil })
 }

@@ -11,6 +11,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,8 +52,9 @@ func testMain(m *testing.M) int {
 	if flag.Lookup("test.list").Value.String() != "" {
 		return m.Run()
 	}
-	if flag.Lookup("test.parallel").Value.String() == "2" { // stories wait much more than they work
-		_ = flag.Set("test.parallel", "4")
+	// Stories wait much more than they work, and those that wait for each other must all run.
+	if n, _ := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); n < len(kinds)+1 {
+		_ = flag.Set("test.parallel", strconv.Itoa(len(kinds)+1))
 	}
 	log.SetFlags(log.Ltime)
 	if reason := prerequisite(); reason != "" {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -23,9 +24,9 @@ const (
 	// interval between two requests of one client: 100 a second.
 	interval = 10 * time.Millisecond
 	// patience with one request.
-	patience = 5 * time.Second
+	patience = 15 * time.Second
 	// maxInFlight bounds what a stall may pile up; a request beyond it counts as failed.
-	maxInFlight = 1000
+	maxInFlight = 2000
 	// fewest requests that a claim of "none failed" rests on.
 	fewest = 2000
 )
@@ -49,6 +50,8 @@ type traffic struct {
 	ok       map[string]int // by version
 	failures map[string]int // by error
 	last     answer
+	// forgiven failures, by a part of their text, are expected; the closing line leaves them out.
+	forgiven string
 }
 
 // hammer sends requests until the test or stop ends them.
@@ -111,7 +114,9 @@ func (c *traffic) count(a answer, err error) {
 	defer c.mu.Unlock()
 	c.sent++
 	if err != nil {
-		c.failures[err.Error()]++
+		if c.failures[err.Error()]++; c.failures[err.Error()] <= 3 {
+			log.Printf("%s: request %d failed: %v", c.story, c.sent, err) // when it was tells what the environment was doing
+		}
 		return
 	}
 	c.ok[a.Version]++
@@ -150,21 +155,32 @@ func (c *traffic) stop() result {
 	c.cancel()
 	<-c.done
 	r := c.so()
-	totals.set(c, r)
+	counted := r
+	for f, n := range r.failures {
+		if c.forgiven != "" && strings.Contains(f, c.forgiven) {
+			counted.sent, counted.failed = counted.sent-n, counted.failed-n
+		}
+	}
+	totals.set(c, counted)
 	return r
 }
 
 // stopUnfailed goes on until there were enough requests, and demands that none failed and that only these versions answered.
 func (c *traffic) stopUnfailed(t *testing.T, versions ...string) {
 	t.Helper()
-	c.reach(fewest)
+	c.stopUnfailedAfter(t, fewest, versions...)
+}
+
+func (c *traffic) stopUnfailedAfter(t *testing.T, least int, versions ...string) {
+	t.Helper()
+	c.reach(least)
 	r := c.stop()
 	t.Log(r)
 	if r.failed > 0 {
 		t.Errorf("want no failed request, got %v", r)
 	}
-	if r.sent < fewest {
-		t.Errorf("only %d requests were sent, want at least %d", r.sent, fewest)
+	if r.sent < least {
+		t.Errorf("only %d requests were sent, want at least %d", r.sent, least)
 	}
 	if got := slices.Sorted(maps.Keys(r.ok)); !slices.Equal(got, versions) {
 		t.Errorf("versions %v answered, want %v", got, versions)
