@@ -95,7 +95,7 @@ var rows = []row{
 	{packages: "internal/rollout", purity: pure, ours: append([]string{"."}, inputs...), why: whyPure},
 	{packages: "internal/rollout/...", purity: pure, ours: append([]string{"internal/rollout/plan"}, inputs...), why: whyPolicy},
 	{packages: "internal/desired/...", purity: pure, ours: []string{
-		".", "internal/desired/object", "internal/desired/pod", "internal/rollout/plan", "internal/naming", "internal/settings", "internal/workerd/contract",
+		".", "internal/desired/object", "internal/desired/pod", "internal/rollout/plan", "internal/naming", "internal/settings", "internal/snapshot", "internal/workerd/contract",
 	}, why: whyBuilder},
 
 	{packages: "internal/inputs", purity: io, ours: purePkgs, why: whyIO},
