@@ -198,11 +198,15 @@ func (h environmentHandle) waitVersion(t *testing.T, version string) {
 	if got := h.get(t).Status.DeployedVersion; got == nil || got.Name != version {
 		t.Fatalf("environment %s is Ready with deployedVersion %v, want %s", h.name, got, version)
 	}
-	for _, p := range h.pods(t) {
-		if image := p.Spec.Containers[0].Image; image != "localhost/sample-web:"+version {
-			t.Errorf("pod %s runs %s, want version %s", p.Name, image, version)
+	// A set that was replaced is being deleted then, and its instances a moment later.
+	eventually(t, 20*time.Second, "instances of "+version+" alone", func() error {
+		for _, p := range h.pods(t) {
+			if image := p.Spec.Containers[0].Image; image != "localhost/sample-web:"+version {
+				return fmt.Errorf("pod %s runs %s", p.Name, image)
+			}
 		}
-	}
+		return nil
+	})
 }
 
 // pods are the instances that are not going away, oldest first.
