@@ -201,7 +201,8 @@ func (s scene) succeeded() bool {
 	}
 }
 
-// unfinished says whether the only slot is on its way, and a failure would lead it back.
+// unfinished says whether the only slot is on its way, and a failure would lead it back. Nothing is known while the cluster has not
+// seen a write, be it only the autoscaler's.
 func (s scene) unfinished() bool {
-	return s.exists && s.other == nil && s.current.Failed.Change == "" && !s.succeeded()
+	return s.exists && s.other == nil && s.current.Failed.Change == "" && s.current.Settled && !s.succeeded()
 }
