@@ -68,10 +68,16 @@ func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Con
 	if content.Revision == slot.Revision {
 		// Nothing begins here, so what the Deployment says of its progress still counts.
 		r.StartedAt = slot.StartedAt
+		if inplace.Done(slot, r) {
+			r.StageAt = whole(s.at)
+		}
 	}
 	// The restart that was asked for is part of what failed.
 	content.Restart = s.goal.Restart
-	kept := plan.Slot{Name: slot.Name, Content: content, Rollout: r, Strategy: s.rest(slot, r), Good: content.Template, Failed: memory}
+	kept := plan.Slot{Name: slot.Name, Content: content, Rollout: r, Strategy: s.changing(slot, r), Good: content.Template, Failed: memory}
+	if content.Revision == slot.Revision {
+		kept.Strategy = s.rest(slot, r)
+	}
 	step.Slots, step.Release = []plan.Slot{kept}, nil
 	step.Current, step.Stable = slot.Name, slot.Name
 	step.Traffic, step.Scaler = s.requests(slot.Name), plan.Scaler{Slot: slot.Name}
@@ -81,7 +87,8 @@ func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Con
 	return step
 }
 
-// rolledBack follows the return to what ran before, and then keeps it.
+// rolledBack follows the return to what ran before, and then keeps it. When that came back is written on the slot as the beginning
+// of a stage, as status says it of a success: what becomes of the instances later, and scaling them, is not the rollback's doing.
 func (s scene) rolledBack() plan.Step {
 	only := s
 	only.other = nil
@@ -91,8 +98,14 @@ func (s scene) rolledBack() plan.Step {
 	// A rollback that cannot go on stops, whatever the policy says of failures.
 	with := s.with
 	with.OnFailure = v1alpha1.OnFailurePause
+	if returned := !s.recorded.StageAt.IsZero(); returned {
+		want.GoodID = s.recorded.ID
+	}
 	p := inplace.Next(want, s.current, s.recorded, with, s.at)
 	slot := plan.Kept(s.current, p.Strategy)
+	if p.State == plan.Idle && slot.Rollout.StageAt.IsZero() {
+		slot.Rollout.StageAt = whole(s.at)
+	}
 	step := s.step(p, slot)
 	step.Slots = []plan.Slot{slot}
 	step.Traffic, step.Scaler = s.requests(slot.Name), plan.Scaler{Slot: slot.Name}

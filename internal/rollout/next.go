@@ -7,6 +7,7 @@
 package rollout
 
 import (
+	"slices"
 	"time"
 
 	"github.com/beanpod-dev/beanpod/internal/rollout/inplace"
@@ -20,6 +21,23 @@ import (
 // themselves is remembered.
 func Next(want plan.Target, now snapshot.Snapshot, at time.Time) plan.Step {
 	s := look(want, now, at)
+	step := s.decide()
+	s.holdOn(&step)
+	return step
+}
+
+// holdOn keeps the autoscaler held until a set that goes is gone. Both in one step would let it scale one of two sets when the
+// operator dies before it deletes the other.
+func (s scene) holdOn(step *plan.Step) {
+	for name, slot := range s.now.Slots {
+		listed := slices.ContainsFunc(step.Slots, func(k plan.Slot) bool { return k.Name == name })
+		if s.want.Scaled && !listed && !slot.Deleting && len(step.Slots) > 0 {
+			step.Scaler.Hold = s.now.Slots[step.Scaler.Slot].Wanted
+		}
+	}
+}
+
+func (s scene) decide() plan.Step {
 	switch {
 	case s.refused != nil && (s.unfinished() || !s.changed()):
 		return s.releaseFailed()
@@ -114,9 +132,13 @@ func (s scene) twoSlots(p plan.Progress) plan.Step {
 	return step
 }
 
-// rest is the strategy of a slot that is not a new set.
-func (s scene) rest(slot snapshot.Slot, r plan.Rollout) plan.Strategy {
+// changing is the strategy of a slot that is changed in place, rest the one of a slot that is not.
+func (s scene) changing(slot snapshot.Slot, r plan.Rollout) plan.Strategy {
 	return inplace.Strategy(r.Policy, r.Batch, slot.Wanted, r.Ignored, s.policy(r.Type))
+}
+
+func (s scene) rest(slot snapshot.Slot, r plan.Rollout) plan.Strategy {
+	return inplace.Resting(s.changing(slot, r), s.want.Scaled)
 }
 
 func (s scene) pair(one, two plan.Slot) []plan.Slot {

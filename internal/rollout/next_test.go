@@ -219,8 +219,8 @@ func TestNext(t *testing.T) {
 		{"a second set begins", immutable, slots(running(nil)), plan.InProgress, 9, "ab", "a", 4, false, "v2"},
 		{"all new instances are healthy", immutable, two(nil, "a"), plan.InProgress, 8, "ab", "b", 4, false, "v2"},
 		{"the hold", immutable, two(nil, "b"), plan.InProgress, 8, "ab", "b", 4, false, "v2"},
-		{"an abort during the hold", func(w *plan.Target) { immutable(w); w.Abort = "now" }, two(nil, "b"), plan.RollingBack, 8, "a", "a", 0, false, "v1"},
-		{"a crash of the new set", func(w *plan.Target) { immutable(w); w.Judged.Crash = "exit code 1" }, two(nil, "a"), plan.RollingBack, 8, "a", "a", 0, false, "v1"},
+		{"an abort during the hold", func(w *plan.Target) { immutable(w); w.Abort = "now" }, two(nil, "b"), plan.RollingBack, 8, "a", "a", 4, false, "v1"},
+		{"a crash of the new set", func(w *plan.Target) { immutable(w); w.Judged.Crash = "exit code 1" }, two(nil, "a"), plan.RollingBack, 8, "a", "a", 4, false, "v1"},
 		{"a crash, paused", func(w *plan.Target) {
 			immutable(w)
 			w.Judged.Crash, w.OnVersion.OnFailure = "exit code 1", v1alpha1.OnFailurePause
@@ -229,12 +229,12 @@ func TestNext(t *testing.T) {
 			now := two(nil, "b")
 			now.Traffic.ServiceSince = noon.Add(-time.Minute).UTC()
 			return now
-		}(), plan.Idle, 8, "b", "b", 0, false, "v2"},
+		}(), plan.Idle, 8, "b", "b", 4, false, "v2"},
 		{"a set that is left over goes", nil, func() snapshot.Snapshot {
 			now := two(nil, "a")
 			now.Slots["a"] = running(func(s *snapshot.Slot) { s.RolloutID = 9 })
 			return now
-		}(), plan.Idle, 9, "a", "a", 0, false, "v1"},
+		}(), plan.Idle, 9, "a", "a", 4, false, "v1"},
 		{"the release command comes first", wants, slots(running(nil)), plan.InProgress, 8, "a", "a", 0, true, "v2"},
 		{"it runs", wants, releases(snapshot.Release{ID: 8, Change: "r2"}), plan.InProgress, 8, "a", "a", 0, true, "v2"},
 		{"it succeeded", wants, releases(snapshot.Release{ID: 8, Change: "r2", Succeeded: true}), plan.InProgress, 8, "a", "a", 0, false, "v2"},
