@@ -14,6 +14,10 @@
 //
 // A batch that misses its time fails the rollout; instances that still run the old revision keep running. With onFailure Ignore
 // the next batch goes on instead: one more batch may be unavailable for each that was given up.
+//
+// When the number of instances changes in the middle, Kubernetes spreads the change over old and new ones in proportion to what
+// they were a part of when it last sized them: n instances and the surge of that moment. An old set that was sized under a larger
+// surge than the present one would lose healthy instances. So what an autoscaler may size at any time rests with a surge of one.
 package inplace
 
 import (
@@ -45,6 +49,14 @@ func Begin(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.R
 // Next is the next step for a slot whose rollout has begun. Once it ended well, it is over: what becomes of the instances later is
 // not the rollout's doing, and scaling is none.
 func Next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout, at time.Time) plan.Progress {
+	p := next(want, slot, r, with, at)
+	if p.State == plan.Idle {
+		p.Strategy = Resting(p.Strategy, want.Scaled)
+	}
+	return p
+}
+
+func next(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Rollout, at time.Time) plan.Progress {
 	p := base(want, slot, r, with)
 	deadline := began(slot, r).Add(plan.Limit(with))
 	// The Deployment controller counts from the progress before this rollout until it sees some of this one.
@@ -80,6 +92,10 @@ func base(want plan.Target, slot snapshot.Slot, r plan.Rollout, with settings.Ro
 		Rollout: r, Strategy: Strategy(r.Policy, r.Batch, n, r.Ignored, with), Updated: min(n, plan.Fresh(slot, slot.Available)), Desired: n, Settled: true, Moved: true,
 	}
 	p.Peak = n + int32(p.Strategy.MaxSurge.IntValue())
+	if r.ID == 1 {
+		// Nothing is replaced, and an autoscaler may change the number before all are healthy.
+		p.Strategy = Resting(p.Strategy, want.Scaled)
+	}
 	return p
 }
 
@@ -189,6 +205,14 @@ func Strategy(policy v1alpha1.DeploymentPolicy, batch, n, ignored int32, with se
 		s.MaxSurge, s.MaxUnavailable = intstr.FromInt32(0), intstr.FromInt32(min(batch*(1+ignored), n))
 	default:
 		s.MaxSurge, s.MaxUnavailable = intstr.FromInt32(batch), intstr.FromInt32(min(batch*ignored, n))
+	}
+	return s
+}
+
+// Resting is the strategy of a slot in which nothing is under way; see the comment of the package.
+func Resting(s plan.Strategy, scaled bool) plan.Strategy {
+	if scaled && s.MaxSurge.IntValue() > 1 {
+		s.MaxSurge = intstr.FromInt32(1)
 	}
 	return s
 }
