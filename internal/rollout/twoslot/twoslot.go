@@ -60,7 +60,12 @@ func Begin(want plan.Target, r plan.Rollout, running int32, with settings.Rollou
 
 // Next is the next step for a set whose rollout has begun.
 func Next(want plan.Target, s Sides, with settings.Rollout, at time.Time) plan.Progress {
-	p := base(plan.Recorded(s.Fresh), with, s.Fresh.Wanted)
+	r := plan.Recorded(s.Fresh)
+	if !switched(s) && s.Old.Wanted > 0 {
+		// The old set was given another size before the autoscaler was held, or by the settings: the new set follows.
+		r.Instances = s.Old.Wanted
+	}
+	p := base(r, with, min(s.Fresh.Wanted, r.Instances))
 	p.Peak = 2 * p.Desired
 	if s.Fresh.Settled {
 		p.Updated = min(plan.Fresh(s.Fresh, s.Fresh.Available), s.Fresh.Wanted, p.Desired)
@@ -166,7 +171,7 @@ func waiting(s Sides, p plan.Progress, with settings.Rollout) string {
 func advance(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, at time.Time) plan.Progress {
 	splits := p.Rollout.Policy == v1alpha1.PolicyTrafficSplitting && want.Routed
 	switch {
-	case splits && (s.Fresh.Wanted == p.Desired || !want.Weighted):
+	case splits && (s.Fresh.Wanted >= p.Desired || !want.Weighted):
 		p.State, p.Split, p.SplitSince = plan.InProgress, share(want, s, with), whole(at)
 		p.Wake = p.SplitSince.Add(seconds(with.EvaluationSeconds))
 		p.Reason = evaluated(want, s, p, with)
