@@ -16,31 +16,32 @@ import (
 // keptRevisions is how many pod templates are kept.
 const keptRevisions = 10
 
-// apply writes what a step says, in the order of internal/desired and internal/apply. It says whether it came to its end: not when
-// the operator died, and not when something that is wanted is still going away.
+// apply writes what a step says, as internal/apply does: all writes at once, and then the deletions, if every write was made. It
+// says whether it came to its end: not when the operator died, which leaves any of the writes undone, and not when something that is
+// wanted is still going away.
 func (p *play) apply(step plan.Step) bool {
 	for _, s := range step.Slots {
 		if d := p.slots[s.Name]; d != nil && d.deleting {
 			return false
 		}
 	}
+	made := true
 	for _, write := range []func(plan.Step) bool{
-		p.applySlots, p.applyRevisions, p.applyRelease, p.applyService, p.applyRoute, p.applyScaler, p.prune,
+		p.applySlots, p.applyRevisions, p.applyRelease, p.applyService, p.applyRoute, p.applyScaler,
 	} {
-		if !write(step) {
-			return false
-		}
+		made = write(step) && made
 	}
-	return true
+	return made && p.prune(step)
 }
 
-// write counts a request, and says whether the operator still lives to make it.
+// write counts a request, and says whether the operator lived to make it.
 func (p *play) write() bool {
 	p.writes++
 	return p.Dies == nil || !p.Dies(p.writes)
 }
 
 func (p *play) applySlots(step plan.Step) bool {
+	made := true
 	for _, s := range step.Slots {
 		d, exists := p.slots[s.Name]
 		if !exists {
@@ -59,7 +60,8 @@ func (p *play) applySlots(step plan.Step) bool {
 			continue
 		}
 		if !p.write() {
-			return false
+			made = false
+			continue
 		}
 		p.wroteSlot(step, s, exists)
 		if d.Spec != spec {
@@ -69,7 +71,7 @@ func (p *play) applySlots(step plan.Step) bool {
 		p.versions[s.Revision] = s.Version
 		p.slots[s.Name] = d
 	}
-	return true
+	return made
 }
 
 // recorded is a slot's record as annotations keep it.
@@ -83,12 +85,14 @@ func recorded(s plan.Slot) snapshot.Slot {
 
 // applyRevisions keeps the pod template of every slot that runs what is wanted: only that one can be made from the settings.
 func (p *play) applyRevisions(step plan.Step) bool {
+	made := true
 	for _, s := range step.Slots {
 		if _, kept := p.revisions[s.Template]; kept || s.Revision != p.target().Revision {
 			continue
 		}
 		if !p.write() {
-			return false
+			made = false
+			continue
 		}
 		p.keep(s.Content, s.Rollout.ID)
 	}
@@ -102,7 +106,7 @@ func (p *play) applyRevisions(step plan.Step) bool {
 			delete(p.revisions, r.Revision)
 		}
 	}
-	return true
+	return made
 }
 
 func (p *play) keep(c snapshot.Content, number int64) {
@@ -181,13 +185,15 @@ func (p *play) applyScaler(step plan.Step) bool {
 
 // prune deletes what is not listed.
 func (p *play) prune(step plan.Step) bool {
+	made := true
 	for _, name := range slices.Sorted(maps.Keys(p.slots)) {
 		d := p.slots[name]
 		if d.deleting || slices.ContainsFunc(step.Slots, func(s plan.Slot) bool { return s.Name == name }) {
 			continue
 		}
 		if !p.write() {
-			return false
+			made = false
+			continue
 		}
 		p.removed(step, name)
 		d.deleting = true
@@ -197,9 +203,10 @@ func (p *play) prune(step plan.Step) bool {
 			continue
 		}
 		if !p.write() {
-			return false
+			made = false
+			continue
 		}
 		r.Deleting = true
 	}
-	return true
+	return made
 }

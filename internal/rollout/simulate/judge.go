@@ -184,8 +184,14 @@ func (p *play) judgePlaces(step plan.Step, now snapshot.Snapshot) {
 	if p.Scaler == nil {
 		return
 	}
-	if two := len(step.Slots) == 2; two != (step.Scaler.Hold > 0) {
-		p.broken("the autoscaler is held at %d with %d sets", step.Scaler.Hold, len(step.Slots))
+	sets := len(step.Slots)
+	for name, slot := range now.Slots {
+		if sets > 0 && !slot.Deleting && !listed(name) {
+			sets++
+		}
+	}
+	if (sets == 2) != (step.Scaler.Hold > 0) {
+		p.broken("the autoscaler is held at %d with %d sets", step.Scaler.Hold, sets)
 	}
 	if len(step.Slots) > 0 && step.Scaler.Slot != step.Traffic.Slot {
 		p.broken("the autoscaler scales slot %s, requests go to slot %s", step.Scaler.Slot, step.Traffic.Slot)

@@ -49,7 +49,8 @@ type Scenario struct {
 	Scaler *Scaler
 	// Forgetful is true when status is lost before every pass.
 	Forgetful bool
-	// Dies says whether the operator dies before its n-th write (from 1), and starts again. Nil: never.
+	// Dies says whether the operator dies before its n-th write (from 1) was made, and starts again. The writes of one step are sent
+	// together, so others of them may be made all the same; deletions follow when all are, and status comes last. Nil: never.
 	Dies func(n int) bool
 	// Next decides; nil: rollout.Next.
 	Next func(want plan.Target, now snapshot.Snapshot, at time.Time) plan.Step
@@ -120,7 +121,9 @@ type play struct {
 	// lastID and goodID are what status knows.
 	lastID, goodID int64
 	last           plan.Step
-	violations     []string
+	// whole is false while the operator has died before all that the last step asks for was written.
+	whole      bool
+	violations []string
 	// narrate is true when lines are wanted: one for each thing that changed.
 	narrate bool
 	shown   string
@@ -263,14 +266,25 @@ func (p *play) operate() bool {
 	p.tell(step)
 	p.last = step
 	before := p.writes
-	whole := p.apply(step)
-	if whole && !p.Forgetful {
-		p.lastID = max(p.lastID, step.Rollout.ID)
-		if step.State == plan.Idle {
-			p.goodID = step.Rollout.ID
-		}
+	p.whole = p.apply(step)
+	known := p.Forgetful || !p.whole || p.remember(step)
+	return p.writes > before || !p.whole || !known
+}
+
+// remember is the write of status: the last deployment, and whether it is a success. It says whether the operator lived to make it.
+func (p *play) remember(step plan.Step) bool {
+	last, good := max(p.lastID, step.Rollout.ID), p.goodID
+	if step.State == plan.Idle {
+		good = step.Rollout.ID
 	}
-	return p.writes > before || !whole
+	if last == p.lastID && good == p.goodID {
+		return true
+	}
+	if p.Dies != nil && p.Dies(p.writes+1) {
+		return false
+	}
+	p.lastID, p.goodID = last, good
+	return true
 }
 
 // target is what the operator makes of the user's wishes, and of what health says.

@@ -79,19 +79,19 @@ func (p *play) watch() {
 		// At the moment of a crash the controllers still act on what they saw before it.
 		p.lost = 0
 	}
-	if floor = min(floor, p.best) - p.lost; healthy < floor && !p.waived && p.Dies == nil {
+	if floor = min(floor, p.best) - p.lost; healthy < floor && !p.waived {
 		p.broken("%d instances are healthy, %d were promised", healthy, floor)
 	}
-	if total > ceiling && p.Dies == nil {
+	if total > ceiling {
 		p.broken("%d instances exist, at most %d were promised", total, ceiling)
 	}
 	p.watchOld()
-	if n := len(p.existing()); n == 2 && p.scaler != nil && p.Dies == nil && p.scaler.Min != p.scaler.Max {
+	if n := len(p.existing()); n == 2 && p.scaler != nil && p.scaler.Min != p.scaler.Max && p.whole {
 		p.broken("the autoscaler is not held although two sets exist")
 	}
 }
 
-// look counts the healthy instances that get requests, and all that exist.
+// look counts the healthy instances that get requests and are not going away, and all that exist.
 func (p *play) look() (healthy, total int32) {
 	for name, d := range p.slots {
 		serves := p.serving(name)
@@ -105,7 +105,7 @@ func (p *play) look() (healthy, total int32) {
 				if !i.Ready.Add(d.Gate()).After(p.at) {
 					p.passed[i] = true
 				}
-				if p.passed[i] && i.Ready.Before(toy.Never) && serves {
+				if p.passed[i] && i.Ready.Before(toy.Never) && serves && !d.deleting {
 					healthy++
 				}
 			}
@@ -314,14 +314,18 @@ func (p *play) switched(step plan.Step, ready int32, ignore bool) {
 	if step.Rollout.Policy != v1alpha1.PolicyTrafficSplitting || p.Worker {
 		return
 	}
-	if took := p.at.Sub(p.split); p.Dies == nil && (p.split.IsZero() || took < time.Duration(with.EvaluationSeconds)*time.Second) {
+	if took := p.at.Sub(p.split); p.split.IsZero() || took < time.Duration(with.EvaluationSeconds)*time.Second {
 		p.broken("the evaluation took %s instead of %d s", took, with.EvaluationSeconds)
 	}
 }
 
 // removed checks that the old set was kept long enough.
 func (p *play) removed(step plan.Step, name string) {
-	if step.State != plan.Idle || name == step.Current {
+	if step.State != plan.Idle {
+		// The old set is left alone, and that is all: it may have been ill before.
+		p.best = min(p.best, p.healthyIn(step.Stable))
+	}
+	if step.State != plan.Idle || name == step.Current || len(p.running) == 0 || !p.running[len(p.running)-1].beside {
 		return
 	}
 	if p.Worker {
@@ -331,9 +335,24 @@ func (p *play) removed(step plan.Step, name string) {
 		return
 	}
 	hold := time.Duration(p.policy(step).HoldSeconds) * time.Second
-	if took := p.at.Sub(p.moved); p.Dies == nil && (p.moved.IsZero() || took < hold) {
+	if took := p.at.Sub(p.moved); p.moved.IsZero() || took < hold {
 		p.broken("the old instances were kept for %s instead of %s", took, hold)
 	}
+}
+
+// healthyIn counts the healthy instances of a slot.
+func (p *play) healthyIn(name string) int32 {
+	var n int32
+	if d := p.slots[name]; d != nil {
+		for _, s := range d.Sets {
+			for _, i := range s.Instances {
+				if p.passed[i] && !i.Ready.After(p.at) {
+					n++
+				}
+			}
+		}
+	}
+	return n
 }
 
 // ready counts the instances of a slot's content that passed the gate.
