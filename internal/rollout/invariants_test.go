@@ -22,11 +22,13 @@ var policies = []v1alpha1.DeploymentPolicy{
 	v1alpha1.PolicyAllAtOnce, v1alpha1.PolicyRolling, v1alpha1.PolicyRollingWithAdditionalBatch, v1alpha1.PolicyImmutable, v1alpha1.PolicyTrafficSplitting,
 }
 
-// batches are all counts up to n, and some percentages.
+// batches are some percentages, and all counts up to n; some of them when there are many.
 func batches(n int32) []intstr.IntOrString {
 	out := []intstr.IntOrString{intstr.FromString("1%"), intstr.FromString("30%"), intstr.FromString("50%"), intstr.FromString("100%"), intstr.FromInt32(n + 5)}
-	for b := range n {
-		out = append(out, intstr.FromInt32(b+1))
+	for b := int32(1); b <= n; b++ {
+		if n <= 8 || b%(n/3) == 1 || b == n {
+			out = append(out, intstr.FromInt32(b))
+		}
 	}
 	return out
 }
