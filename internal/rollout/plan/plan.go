@@ -141,7 +141,9 @@ type Failure struct {
 	Reason, Message string
 }
 
-// Step is what to do next, with its reason.
+// Step is what to do next, with its reason. Its writes may be made in any order, and any of them may be missing when the operator
+// dies: each state that this leaves is one that a rollout goes on from without breaking a promise. Only deletions must wait until all
+// writes are made, and the status until all deletions are. While two sets exist, Scaler.Hold is set, also in the step that deletes one.
 type Step struct {
 	// Slots that should exist, ordered by name. One that is not listed is removed.
 	Slots []Slot

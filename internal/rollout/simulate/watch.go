@@ -147,6 +147,7 @@ func (p *play) size() int32 {
 }
 
 // bounds are the floor and the ceiling of the rollouts under way: those of the newest, as far as the ones that it pre-empted allow.
+// What was under way in an old set goes on by its own policy while a new set is started beside it.
 func (p *play) bounds() (floor, ceiling int32) {
 	floor, ceiling = p.low, p.high
 	var surge, beside int32
