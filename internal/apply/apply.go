@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +40,8 @@ const (
 type Applier struct {
 	// Client writes; it is never asked to read.
 	Client client.Client
+	// InTurn writes one child after another, in the order in which they are wanted, so that a test can repeat a run exactly.
+	InTurn bool
 
 	verified verified
 }
@@ -139,6 +142,9 @@ func (a *Applier) write(ctx context.Context, env *v1alpha1.Environment, want []o
 			continue
 		}
 		group.Go(func() { errs[i] = a.one(ctx, w, live, exists) })
+		if a.InTurn {
+			group.Wait()
+		}
 	}
 	group.Wait()
 	return errors.Join(errs...)
@@ -192,7 +198,8 @@ func (a *Applier) seed(ctx context.Context, w object.Object, live *int32) error 
 // prune deletes our children that are no longer wanted.
 func (a *Applier) prune(ctx context.Context, env *v1alpha1.Environment, want []object.Object, have snapshot.Children) error {
 	var errs []error
-	for child, live := range have {
+	for _, child := range slices.SortedFunc(maps.Keys(have), func(a, b naming.Child) int { return strings.Compare(a.String(), b.String()) }) {
+		live := have[child]
 		if !wanted(want, child) && metav1.IsControlledBy(live, env) && live.GetDeletionTimestamp() == nil {
 			errs = append(errs, a.delete(ctx, child, live))
 		}

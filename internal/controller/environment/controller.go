@@ -42,7 +42,7 @@ type Reconciler struct {
 	now     func() time.Time
 }
 
-// Dependencies of a Reconciler; all but ClusterScoped are required.
+// Dependencies of a Reconciler; all but ClusterScoped and InTurn are required.
 type Dependencies struct {
 	// Client reads the cache and writes; Live reads the API server.
 	Client client.Client
@@ -57,6 +57,8 @@ type Dependencies struct {
 	ClusterScoped bool
 	// Now is the clock.
 	Now func() time.Time
+	// InTurn writes the children of one pass one after another, so that a test can repeat a run exactly.
+	InTurn bool
 }
 
 // New makes a Reconciler.
@@ -66,7 +68,7 @@ func New(d Dependencies) *Reconciler {
 		live:    d.Live,
 		keeper:  &evidence.Keeper{Client: d.Client, Live: d.Live, Logs: d.Logs, Now: d.Now},
 		loader:  &inputs.Loader{Cache: d.Client, Live: d.Live, Operator: d.Operator, ClusterScoped: d.ClusterScoped},
-		applier: &apply.Applier{Client: d.Client},
+		applier: &apply.Applier{Client: d.Client, InTurn: d.InTurn},
 		frame:   &shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
 		now:     d.Now,
 	}

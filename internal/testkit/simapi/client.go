@@ -332,7 +332,7 @@ func (c *Client) Apply(_ context.Context, config runtime.ApplyConfiguration, opt
 	version, _ := content["apiVersion"].(string)
 	name, _ := content["kind"].(string)
 	metadata, _ := content["metadata"].(map[string]any)
-	w := Write{Verb: Apply, Kind: schema.FromAPIVersionAndKind(version, name), Manager: o.FieldManager}
+	w := Write{Verb: Apply, Kind: schema.FromAPIVersionAndKind(version, name), Manager: o.FieldManager, Applied: content}
 	w.Namespace, _ = metadata["namespace"].(string)
 	w.Name, _ = metadata["name"].(string)
 	if w.Manager == "" {
@@ -352,6 +352,9 @@ func (c *Client) Delete(_ context.Context, obj client.Object, opts ...client.Del
 		return err
 	}
 	w := Write{Verb: Delete, Kind: k.gvk, Namespace: obj.GetNamespace(), Name: obj.GetName()}
+	if o.Preconditions != nil && o.Preconditions.UID != nil {
+		w.UID = *o.Preconditions.UID
+	}
 	_, err = c.do(w, func(w *Write) (client.Object, error) {
 		r, err := c.store.find(k, client.ObjectKeyFromObject(obj))
 		if err != nil {

@@ -27,6 +27,8 @@ type Cluster struct {
 	Demand func(hpa *autoscalingv2.HorizontalPodAutoscaler) *int32
 	// Runs says how many seconds a Job takes, and whether it fails then. Nil: one second, and it succeeds.
 	Runs func(job *batchv1.Job) (seconds int, fails bool)
+	// Crashes says whether the containers of a pod that is not ready end again and again. Nil: none does.
+	Crashes func(pod *corev1.Pod) bool
 
 	store   *Store
 	rollout map[types.UID]*rollout

@@ -11,7 +11,7 @@
 // Kubernetes, and a World plays all of them together:
 //
 //	store := simapi.New(scheme)
-//	process, err := store.Start("beanpod", operator.Setup(store, settings.Operator{}))
+//	process, err := store.Start("beanpod", operator.Setup(store, operator.Options{}))
 //	world := &simapi.World{Store: store, Cluster: simapi.NewCluster(store), Processes: []*simapi.Process{process}}
 //	user := store.Client("user")
 //	user.Create(ctx, environment)
@@ -21,14 +21,15 @@
 // loses the answer, Crash ends the process, and World.Restart starts the next. Store.Trace lists all committed writes with the objects
 // before and after; Store.Seen tells them as they happen. Process.Failing and Process.Events say what the operator made of it.
 //
-// Everything is the same in every run but one thing: internal/apply sends all children of a pass at once, so their order, and with it
-// their resource versions, may differ. A harness therefore names a write by what it writes (Write.String) and how often that was
-// written before, not by its number. UIDs depend on names only.
+// Everything is the same in every run: children are written in turn (environment.Dependencies.InTurn), and UIDs depend on names only. A
+// harness still names a write by what it writes (Write.String) and how often that was written before, so that names survive changes.
 //
 // What differs from a real server: reads are never stale; there is no admission, no validation but of what is immutable, and of
 // built-in defaults only those that Beanpod notices (the defaults of our own CRDs are all there); objects are held as Go types,
 // which cannot tell an explicit zero from an absent field; JSON patches, and subresources but status, are missing; pods are bound and
 // running at once, and ready after a while. TestLikeARealServer compares the rest with a real API server.
+//
+// Store.Fork and Cluster.Fork make a copy that goes on by itself, at little cost, so that many runs can begin in one place.
 //
 // One life of an Environment allocates about 4 MB; whoever plays thousands gains a quarter with a garbage collection target of 400.
 package simapi

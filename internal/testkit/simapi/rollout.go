@@ -265,11 +265,22 @@ func (c *Cluster) readiness(key types.NamespacedName, ready bool) {
 			{Type: corev1.PodReady, Status: word, LastTransitionTime: now}, {Type: corev1.ContainersReady, Status: word, LastTransitionTime: now},
 		}}
 		for _, x := range pod.Spec.Containers {
-			pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
+			status := corev1.ContainerStatus{
 				Name: x.Name, Image: x.Image, Ready: ready, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: *start}},
-			})
+			}
+			if !ready && c.Crashes != nil && c.Crashes(pod) {
+				crash(&status, now)
+			}
+			pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, status)
 		}
 	})
+}
+
+// crash is what a kubelet says of a container that ended again and again.
+func crash(status *corev1.ContainerStatus, at metav1.Time) {
+	status.RestartCount = 5
+	status.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
+	status.LastTerminationState = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", FinishedAt: at}}
 }
 
 // status is what the controller writes about a Deployment.

@@ -51,6 +51,8 @@ type Store struct {
 	types   map[reflect.Type]*kind
 	trace   []Change
 	readers []*Process
+	// late are requests on their way.
+	late []func()
 }
 
 // kind is everything of one kind.

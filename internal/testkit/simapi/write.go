@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -33,6 +34,10 @@ type Write struct {
 	Namespace, Name string
 	// Manager is the field manager.
 	Manager string
+	// UID is the one that a deletion demands; empty when it takes whatever has the name.
+	UID types.UID
+	// Applied is the configuration of an apply; nil for other verbs. Nobody may change it.
+	Applied map[string]any
 	// Committed is false before the write and true after it.
 	Committed bool
 
@@ -59,6 +64,9 @@ type Decision struct {
 	Err error
 	// Crash ends the process: this call and all later ones return ErrCrashed.
 	Crash bool
+	// Late, before the write and with an Err, lets the write happen right after the next one that a client commits, as a request
+	// that was held up on its way. What the server says of it then is lost.
+	Late bool
 }
 
 // do runs a write with everything around it. The function runs under the lock.
@@ -66,15 +74,39 @@ func (c *Client) do(w Write, op func(w *Write) (client.Object, error)) (client.O
 	w.Process = c.name
 	c.gate.Lock()
 	defer c.gate.Unlock()
-	if err := c.decide(w); err != nil {
+	d, err := c.decide(w)
+	if d.Late {
+		c.store.hold(func() { _, _ = op(&w) })
+	}
+	if err != nil {
 		return nil, err
 	}
 	out, err := c.locked(&w, op)
 	if err != nil {
 		return nil, err
 	}
+	c.store.arrive()
 	w.Committed = true
-	return out, c.decide(w)
+	_, err = c.decide(w)
+	return out, err
+}
+
+// hold keeps a request on its way.
+func (s *Store) hold(request func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = append(s.late, request)
+}
+
+// arrive lets the requests happen that were on their way.
+func (s *Store) arrive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	late := s.late
+	s.late = nil
+	for _, request := range late {
+		request()
+	}
 }
 
 func (c *Client) locked(w *Write, op func(w *Write) (client.Object, error)) (client.Object, error) {
@@ -86,17 +118,17 @@ func (c *Client) locked(w *Write, op func(w *Write) (client.Object, error)) (cli
 	return op(w)
 }
 
-func (c *Client) decide(w Write) error {
+func (c *Client) decide(w Write) (Decision, error) {
 	if c.Crashed() {
-		return ErrCrashed
+		return Decision{}, ErrCrashed
 	}
 	if c.store.Intercept == nil {
-		return nil
+		return Decision{}, nil
 	}
 	d := c.store.Intercept(w)
 	if d.Crash {
 		c.Crash()
-		return ErrCrashed
+		return Decision{}, ErrCrashed
 	}
-	return d.Err
+	return d, d.Err
 }

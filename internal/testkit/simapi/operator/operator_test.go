@@ -20,7 +20,6 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/controller"
-	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/testkit"
 	"github.com/beanpod-dev/beanpod/internal/testkit/simapi"
 	"github.com/beanpod-dev/beanpod/internal/testkit/simapi/operator"
@@ -55,7 +54,7 @@ func newLife(t testing.TB, scheme *runtime.Scheme) *life {
 
 func (l *life) start() *simapi.Process {
 	l.Helper()
-	p, err := l.Store.Start("beanpod", operator.Setup(l.Store, settings.Operator{}))
+	p, err := l.Store.Start("beanpod", operator.Setup(l.Store, operator.Options{}))
 	l.must(err)
 	return p
 }
