@@ -152,6 +152,9 @@ func (p *Process) list() {
 	}
 }
 
+// Resync makes every watch tell again what exists, so that everything is looked at once more.
+func (p *Process) Resync() { p.list() }
+
 func (p *Process) informerKeys() []informerKey {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,0 +1,188 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Outcome is what came of one run.
+type Outcome struct {
+	// Problems are what the oracles say; none: all is well.
+	Problems []string
+	// Trace are all committed writes; only kept when there are problems.
+	Trace []string
+
+	end []string
+	// points are the writes in order; after is how many there were when the first fault happened.
+	points  []Point
+	creates map[Point]bool
+	after   int
+	fired   bool
+	passes  int
+	pods    int
+	jobs    map[string]int
+}
+
+// Play plays a scenario with faults. Wrap changes what the operator's client does; nil: nothing.
+type Play struct {
+	Scenario *Scenario
+	Wrap     func(client.Client) client.Client
+	// Resyncs is how often everything is looked at again at the end.
+	Resyncs int
+
+	clean *Outcome
+}
+
+// Clean plays the scenario twice without faults. It fails when that is not the same twice, or not sound.
+func (p *Play) Clean() (*Outcome, error) {
+	if p.clean != nil {
+		return p.clean, nil
+	}
+	var twice [2]*Outcome
+	for i := range twice {
+		out, err := p.once(nil, true)
+		if err != nil {
+			return nil, err
+		}
+		if len(out.Problems) > 0 {
+			return nil, fmt.Errorf("%s without faults: %s\n%s", p.Scenario.Name, strings.Join(out.Problems, "\n"), strings.Join(out.Trace, "\n"))
+		}
+		twice[i] = out
+	}
+	if a, b := fmt.Sprint(twice[0].points), fmt.Sprint(twice[1].points); a != b {
+		return nil, fmt.Errorf("%s: two clean runs write differently:\n%s\n%s", p.Scenario.Name, a, b)
+	}
+	if d := differ(twice[0].end, twice[1].end); d != "" {
+		return nil, fmt.Errorf("%s: two clean runs end differently:\n%s", p.Scenario.Name, d)
+	}
+	p.clean = twice[0]
+	return p.clean, nil
+}
+
+// Singles are all faults that make sense in a scenario.
+func (p *Play) Singles() ([]Fault, error) {
+	clean, err := p.Clean()
+	if err != nil {
+		return nil, err
+	}
+	var out []Fault
+	for _, point := range clean.points {
+		for _, m := range Modes {
+			if m == Stranger && !clean.creates[point] {
+				continue
+			}
+			out = append(out, Fault{m, point})
+		}
+	}
+	return out, nil
+}
+
+// Run plays the scenario with faults, and compares the end with the clean one.
+func (p *Play) Run(faults ...Fault) (*Outcome, error) {
+	clean, err := p.Clean()
+	if err != nil {
+		return nil, err
+	}
+	out, err := p.once(faults, true)
+	if err != nil {
+		return nil, err
+	}
+	want := clean
+	last := faults[len(faults)-1].Mode
+	switch {
+	case last == Edited:
+		if want, err = p.once(faults, false); err != nil {
+			return nil, err
+		}
+	case last == Deleted || last == Emptied:
+		out.left()
+		return out, nil
+	}
+	out.compare(want, faults)
+	return out, nil
+}
+
+// compare is O1, O3 and O5.
+func (o *Outcome) compare(want *Outcome, faults []Fault) {
+	if d := differ(want.end, o.end); d != "" {
+		o.Problems = append(o.Problems, "O1: it ends differently:\n"+d)
+	}
+	if fmt.Sprint(o.jobs) != fmt.Sprint(want.jobs) {
+		o.Problems = append(o.Problems, fmt.Sprintf("O3: release commands by deployment: %v instead of %v", o.jobs, want.jobs))
+	}
+	if o.pods > want.pods {
+		o.Problems = append(o.Problems, fmt.Sprintf("O3: %d pods were made instead of %d", o.pods, want.pods))
+	}
+	const each = 40
+	if n := len(o.points); n > 3*len(want.points)+each*len(faults) {
+		o.Problems = append(o.Problems, fmt.Sprintf("O5: %d writes instead of %d", n, len(want.points)))
+	}
+	if o.passes > 3*want.passes+4*each*len(faults) {
+		o.Problems = append(o.Problems, fmt.Sprintf("O5: %d passes instead of %d", o.passes, want.passes))
+	}
+}
+
+// left demands that nothing of an Environment is left.
+func (o *Outcome) left() {
+	for _, line := range o.end {
+		kind, _, _ := strings.Cut(line, " ")
+		if !slices.Contains([]string{"Namespace", "Application", "ApplicationVersion", "Secret"}, kind) {
+			o.Problems = append(o.Problems, "O3: what was deleted leaves "+line[:min(len(line), 200)])
+		}
+	}
+}
+
+// once is one run. With whole false nothing crashes, but the user edits.
+func (p *Play) once(faults []Fault, whole bool) (*Outcome, error) {
+	b, err := p.Scenario.base()
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.Scenario.begin(b, faults, p.Wrap)
+	if err != nil {
+		return nil, err
+	}
+	defer r.end()
+	r.whole = whole
+	if err := r.play(); err != nil {
+		r.problem("O1: %v; failing: %v", err, r.failing())
+	}
+	out := &Outcome{points: r.inject.points, creates: r.inject.creates, after: r.inject.firedAt, fired: r.inject.fired(), passes: r.allPasses()}
+	r.Store.Intercept = nil
+	if failing := r.failing(); len(failing) > 0 {
+		r.problem("O1: at rest, passes fail: %v", failing)
+	}
+	out.end = r.golden()
+	if err := r.resync(p.Resyncs); err != nil {
+		r.problem("O2: %v", err)
+	}
+	c := r.check(b)
+	out.pods, out.jobs = c.made, c.jobs
+	if whole && len(faults) > 0 && !out.fired && len(faults) == 1 {
+		r.problem("the fault did not happen")
+	}
+	out.Problems = r.problems
+	if len(r.problems) > 0 {
+		out.Trace = tell(r.Store.Trace())
+	}
+	return out, nil
+}
+
+func (r *run) failing() map[string]error {
+	out := map[string]error{}
+	for _, p := range r.Processes {
+		for what, err := range p.Failing() {
+			out[what] = err
+		}
+	}
+	return out
+}
+
+// Points is how many writes there were.
+func (o *Outcome) Points() int { return len(o.points) }
