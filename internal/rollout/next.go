@@ -103,7 +103,9 @@ func (s scene) requests(slot string) plan.Traffic {
 func (s scene) twoSlots(p plan.Progress) plan.Step {
 	fresh := plan.Slot{Name: s.current.Name, Content: s.goal, Rollout: p.Rollout, Strategy: p.Strategy, Replicas: p.Replicas, Good: s.current.Good}
 	old := *s.other
-	if p.Moved {
+	// Requests move first, and all that follows on it waits until they have: while the Service cannot be written, nothing changes.
+	moved := p.Moved && (s.now.Traffic.Slot == fresh.Name || !s.want.Routed)
+	if moved {
 		// It is the environment now: it gets the strategy of any other slot, and its size is the scaler's again.
 		fresh.Strategy, fresh.Replicas = s.rest(s.current, p.Rollout), nil
 	}
@@ -111,9 +113,12 @@ func (s scene) twoSlots(p plan.Progress) plan.Step {
 	step.Slots = s.pair(fresh, plan.Kept(old, s.rest(old, plan.Recorded(old))))
 	step.Stable, step.Traffic = old.Name, s.requests(old.Name)
 	step.Scaler = plan.Scaler{Slot: old.Name, Hold: p.Desired}
+	if moved {
+		step.Scaler.Slot = fresh.Name
+	}
 	switch {
 	case p.Moved:
-		step.Stable, step.Scaler.Slot = fresh.Name, fresh.Name
+		step.Stable = fresh.Name
 		step.Traffic = plan.Traffic{Slot: fresh.Name, ServiceSince: p.MovedSince}
 	case p.Split > 0 && s.want.Weighted:
 		step.Traffic.Other, step.Traffic.Percent, step.Traffic.Exact, step.Traffic.RouteSince = fresh.Name, p.Split, true, p.SplitSince
