@@ -18,6 +18,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -40,6 +42,8 @@ const (
 type Applier struct {
 	// Client writes; it is never asked to read.
 	Client client.Client
+	// Live reads the metadata of a child that exists although the cache does not show it.
+	Live client.Reader
 	// InTurn writes one child after another, in the order in which they are wanted, so that a test can repeat a run exactly.
 	InTurn bool
 
@@ -95,6 +99,10 @@ func strangers(env *v1alpha1.Environment, want []object.Object, have snapshot.Ch
 	if len(taken) == 0 {
 		return nil
 	}
+	return notOwned(taken)
+}
+
+func notOwned(taken []string) *outcome.Stall {
 	return &outcome.Stall{
 		Condition: v1alpha1.ConditionApplied, Reason: v1alpha1.ReasonNotOwned,
 		Message: strings.Join(taken, ", ") + " already exists and does not belong to this Environment; it is left alone: delete or rename it, or rename the Environment",
@@ -141,7 +149,7 @@ func (a *Applier) write(ctx context.Context, env *v1alpha1.Environment, want []o
 		if w.Keep || (exists && a.right(env, w, live)) {
 			continue
 		}
-		group.Go(func() { errs[i] = a.one(ctx, w, live, exists) })
+		group.Go(func() { errs[i] = a.one(ctx, env, w, live, exists) })
 		if a.InTurn {
 			group.Wait()
 		}
@@ -155,12 +163,15 @@ func (a *Applier) right(env *v1alpha1.Environment, w object.Object, live snapsho
 	return w.Keep || w.Once || a.verified.unchanged(env, w, live)
 }
 
-func (a *Applier) one(ctx context.Context, w object.Object, live snapshot.Object, exists bool) error {
+func (a *Applier) one(ctx context.Context, env *v1alpha1.Environment, w object.Object, live snapshot.Object, exists bool) error {
 	if exists && w.Seed != nil {
 		// A scaler takes over: another manager must own the live value before ours lets go of it.
 		if err := a.handOver(ctx, w, live); err != nil {
 			return err
 		}
+	}
+	if w.Once {
+		return a.create(ctx, env, w)
 	}
 	if err := a.Client.Apply(ctx, w.Config, client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying %s: %w", w.Child, err)
@@ -169,6 +180,59 @@ func (a *Applier) one(ctx context.Context, w object.Object, live snapshot.Object
 		return nil
 	}
 	return a.seed(ctx, w, nil)
+}
+
+// create makes a child that is made once. Children of such kinds are found by label, so a stranger with the name is not among those
+// that were looked at, and an apply would take it over; a creation fails instead.
+func (a *Applier) create(ctx context.Context, env *v1alpha1.Environment, w object.Object) error {
+	obj, err := typed(a.Client.Scheme(), w)
+	if err != nil {
+		return fmt.Errorf("making %s: %w", w.Child, err)
+	}
+	err = a.Client.Create(ctx, obj, client.FieldOwner(FieldManager))
+	if !apierrors.IsAlreadyExists(err) {
+		if err != nil {
+			return fmt.Errorf("making %s: %w", w.Child, err)
+		}
+		return nil
+	}
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(obj.GetObjectKind().GroupVersionKind())
+	switch err := a.Live.Get(ctx, client.ObjectKeyFromObject(obj), live); {
+	case err != nil:
+		return fmt.Errorf("looking at %s, which exists: %w", w.Child, err)
+	case !metav1.IsControlledBy(live, env):
+		// Nobody tells us when it goes away.
+		stall := notOwned([]string{w.Child.String()})
+		stall.After = refusedRetry
+		return stall
+	default:
+		return nil // ours, made a moment ago
+	}
+}
+
+// typed is what is wanted as an object of its Go type.
+func typed(scheme *runtime.Scheme, w object.Object) (client.Object, error) {
+	version, _ := w.Intent["apiVersion"].(string)
+	kind, _ := w.Intent["kind"].(string)
+	made, err := scheme.New(schema.FromAPIVersionAndKind(version, kind))
+	if err != nil {
+		return nil, err
+	}
+	obj, ok := made.(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("a %s has no metadata", kind)
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(w.Intent, obj); err != nil {
+		return nil, err
+	}
+	annotations := maps.Clone(obj.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[v1alpha1.AnnotationIntentHash] = w.Hash
+	obj.SetAnnotations(annotations)
+	return obj, nil
 }
 
 func (a *Applier) handOver(ctx context.Context, w object.Object, live snapshot.Object) error {

@@ -68,7 +68,7 @@ func New(d Dependencies) *Reconciler {
 		live:    d.Live,
 		keeper:  &evidence.Keeper{Client: d.Client, Live: d.Live, Logs: d.Logs, Now: d.Now},
 		loader:  &inputs.Loader{Cache: d.Client, Live: d.Live, Operator: d.Operator, ClusterScoped: d.ClusterScoped},
-		applier: &apply.Applier{Client: d.Client, InTurn: d.InTurn},
+		applier: &apply.Applier{Client: d.Client, Live: d.Live, InTurn: d.InTurn},
 		frame:   &shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
 		now:     d.Now,
 	}

@@ -6,6 +6,7 @@ package faults_test
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -21,6 +22,8 @@ import (
 var (
 	only = flag.String("scenario", "", "play scenarios whose names begin with this")
 	with = flag.String("faults", "", "play these faults only, as a failing run prints them")
+	some = flag.Int("some", 0, "play so many singles, chosen by -seed; 0: all")
+	seed = flag.Int64("seed", 0, "chooses what is played when not all is; 0: the day")
 	most = flag.Int("divergences", 20, "how many divergences are told in full")
 )
 
@@ -111,6 +114,11 @@ func TestSingles(t *testing.T) {
 		for _, f := range list {
 			jobs = append(jobs, job{p, []faults.Fault{f}})
 		}
+	}
+	chance := rand.New(rand.NewPCG(uint64(*seed), 0))
+	chance.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
+	if *some > 0 {
+		jobs = jobs[:min(*some, len(jobs))]
 	}
 	if *with != "" {
 		list, err := faults.ParseFaults(*with)

@@ -18,7 +18,6 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
-	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/rollout/toy"
 	"github.com/beanpod-dev/beanpod/internal/testkit/simapi"
 	"github.com/beanpod-dev/beanpod/internal/testkit/simapi/operator"
@@ -151,7 +150,7 @@ func (r *run) until(most time.Duration, done func() bool) error {
 		if r.ring() {
 			continue
 		}
-		if r.cut || done() {
+		if done() {
 			return nil
 		}
 		next := r.Next()
@@ -184,10 +183,7 @@ func (r *run) ring() bool {
 
 // rest plays for so long.
 func (r *run) rest(d time.Duration) error {
-	cut := r.cut
-	r.cut = false
 	err := r.until(d, func() bool { return false })
-	r.cut = cut
 	if errors.Is(err, errEnded) {
 		return nil
 	}
@@ -198,7 +194,7 @@ func (r *run) rest(d time.Duration) error {
 func (r *run) play() error {
 	for i, step := range r.scenario.Steps {
 		if step.When != nil {
-			if err := r.until(patience, func() bool { return step.When(r) }); err != nil {
+			if err := r.until(patience, func() bool { return r.cut || step.When(r) }); err != nil {
 				return fmt.Errorf("step %d of the scenario: %w", i+1, err)
 			}
 		}
@@ -438,5 +434,3 @@ func said(c simapi.Change) string {
 	}
 	return ""
 }
-
-var _ = naming.Slot
