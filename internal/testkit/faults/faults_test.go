@@ -16,20 +16,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"github.com/beanpod-dev/beanpod/internal/testkit/faults"
 )
 
 var (
-	only = flag.String("scenario", "", "play scenarios whose names begin with this")
-	with = flag.String("faults", "", "play these faults only, as a failing run prints them")
-	some = flag.Int("some", 0, "play so many singles, chosen by -seed; 0: all")
-	seed = flag.Int64("seed", 0, "chooses what is played when not all is; 0: the day")
-	most = flag.Int("divergences", 20, "how many divergences are told in full")
+	only  = flag.String("scenario", "", "play scenarios whose names begin with this")
+	with  = flag.String("faults", "", "play these faults only, as a failing run prints them")
+	pairs = flag.Int("pairs", 100, "play so many pairs")
+	some  = flag.Int("some", 300, "play so many singles, chosen by -seed; 0: all")
+	seed  = flag.Int64("seed", 0, "chooses what is played when not all is; 0: the day")
+	most  = flag.Int("divergences", 20, "how many divergences are told in full")
 )
 
 // TestMain trades memory for time: a run leaves much garbage and keeps little.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
+	ctrl.SetLogger(logr.Discard())
 	os.Exit(m.Run())
 }
 
@@ -99,57 +104,128 @@ func prepare(t *testing.T, plays []*faults.Play) {
 	}
 }
 
-func TestSingles(t *testing.T) {
+// TestFaults plays singles and then pairs. Without flags it plays a few of each, chosen anew every day; make test-faults plays all
+// singles and many pairs.
+func TestFaults(t *testing.T) {
 	plays := chosen()
 	prepare(t, plays)
-	var jobs []job
-	points := 0
-	for _, p := range plays {
-		list, err := p.Singles()
-		if err != nil {
-			t.Fatal(err)
-		}
-		clean, _ := p.Clean()
-		points += clean.Points()
-		for _, f := range list {
-			jobs = append(jobs, job{p, []faults.Fault{f}})
-		}
-	}
-	chance := rand.New(rand.NewPCG(uint64(*seed), 0))
-	chance.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
-	if *some > 0 {
-		jobs = jobs[:min(*some, len(jobs))]
+	singles, points := enumerate(t, plays)
+	if *only == "" && (len(plays) < leastScenarios || points < leastPoints || len(singles) < leastSingles) {
+		t.Errorf("there are %d scenarios, %d points and %d singles; %d, %d and %d were measured: a part of the harness was lost",
+			len(plays), points, len(singles), leastScenarios, leastPoints, leastSingles)
 	}
 	if *with != "" {
 		list, err := faults.ParseFaults(*with)
 		if err != nil {
 			t.Fatal(err)
 		}
-		jobs = []job{{plays[0], list}}
+		singles = []job{{plays[0], list}}
 	}
-	began, bad := time.Now(), 0
-	modes := map[faults.Mode]int{}
-	var names []string
-	sweep(jobs, func(j job, out *faults.Outcome, err error) {
-		if err != nil {
-			t.Errorf("%v: %v", j, err)
-			return
-		}
-		if len(out.Problems) == 0 {
-			return
-		}
-		bad++
-		modes[j.faults[0].Mode]++
-		names = append(names, j.String()+"  "+firstLine(out.Problems[0]))
-		if bad <= *most {
-			t.Errorf("%v\n%s\n%s", j, strings.Join(out.Problems, "\n"), strings.Join(out.Trace, "\n"))
-		}
-	})
-	slices.Sort(names)
-	for _, n := range names {
-		t.Error(n)
+	day := *seed
+	if day == 0 {
+		day = time.Now().Unix() / 86400
 	}
-	t.Logf("scenarios %d, points %d, singles %d, divergences %d %v, %s", len(plays), points, len(jobs), bad, modes, time.Since(began).Round(time.Second))
+	chance := rand.New(rand.NewPCG(uint64(day), 0))
+	chance.Shuffle(len(singles), func(i, j int) { singles[i], singles[j] = singles[j], singles[i] })
+	all := len(singles)
+	if *some > 0 {
+		singles = singles[:min(*some, len(singles))]
+	}
+	began := time.Now()
+	h := &harness{T: t, alone: map[string]bool{}}
+	h.play(singles)
+	played := len(singles)
+	couples := h.couples(chance)
+	h.play(couples)
+	t.Logf("faults: scenarios %d, points %d, singles %d of %d, pairs %d, divergences %d %v, seed %d, %s",
+		len(plays), points, played, all, len(couples), h.bad, h.modes, day, time.Since(began).Round(time.Second))
 }
 
-func firstLine(s string) string { return s[:min(len(s), 160)] }
+// What was measured. A change that makes a number smaller loses coverage: it must say so here.
+const (
+	leastScenarios = 114
+	leastPoints    = 2000
+	leastSingles   = 20000
+)
+
+func enumerate(t *testing.T, plays []*faults.Play) (singles []job, points int) {
+	t.Helper()
+	for _, p := range plays {
+		list, err := p.Singles()
+		if err != nil {
+			t.Fatal(err)
+		}
+		clean, err := p.Clean()
+		if err != nil {
+			t.Fatal(err)
+		}
+		points += clean.Points()
+		for _, f := range list {
+			singles = append(singles, job{p, []faults.Fault{f}})
+		}
+	}
+	return singles, points
+}
+
+// harness keeps the books of all runs.
+type harness struct {
+	*testing.T
+	bad   int
+	modes map[faults.Mode]int
+	// alone are the singles that diverge, seconds what may follow on each of the others.
+	alone   map[string]bool
+	seconds []job
+}
+
+func (h *harness) play(jobs []job) {
+	if h.modes == nil {
+		h.modes = map[faults.Mode]int{}
+	}
+	sweep(jobs, func(j job, out *faults.Outcome, err error) {
+		if err != nil {
+			h.Errorf("%v: %v", j, err)
+			return
+		}
+		first := j.faults[0]
+		if len(out.Problems) > 0 {
+			h.diverged(j, out)
+			return
+		}
+		if len(j.faults) == 1 && slices.Contains(faults.PairModes, first.Mode) {
+			for _, point := range out.Second() {
+				for _, m := range faults.PairModes {
+					h.seconds = append(h.seconds, job{j.play, []faults.Fault{first, {Mode: m, Point: point}}})
+				}
+			}
+		}
+	})
+}
+
+// diverged tells of a run. A pair with a part that diverges by itself tells nothing new.
+func (h *harness) diverged(j job, out *faults.Outcome) {
+	if len(j.faults) == 1 {
+		h.alone[j.String()] = true
+	} else if last := (job{j.play, j.faults[1:]}); h.alone[last.String()] {
+		return
+	}
+	h.bad++
+	h.modes[j.faults[len(j.faults)-1].Mode]++
+	if h.bad > *most {
+		h.Errorf("%v  %s", j, firstLine(out.Problems[0]))
+		return
+	}
+	h.Errorf("go test ./internal/testkit/faults -run TestFaults %v\n%s\n%s", j, strings.Join(out.Problems, "\n"), strings.Join(out.Trace, "\n"))
+}
+
+// couples are the pairs to play.
+func (h *harness) couples(chance *rand.Rand) []job {
+	if *with != "" {
+		return nil
+	}
+	// The order in which runs ended is not the same twice.
+	slices.SortFunc(h.seconds, func(a, b job) int { return strings.Compare(a.String(), b.String()) })
+	chance.Shuffle(len(h.seconds), func(i, j int) { h.seconds[i], h.seconds[j] = h.seconds[j], h.seconds[i] })
+	return h.seconds[:min(*pairs, len(h.seconds))]
+}
+
+func firstLine(s string) string { return s[:min(len(s), 260)] }

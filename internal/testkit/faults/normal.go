@@ -32,7 +32,7 @@ var may = [][]string{
 var (
 	moment = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z`)
 	unique = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
-		// lasted is how long something took, and the largest number of instances that anybody saw meanwhile.
+	// lasted is how long something took, and the largest number of instances that anybody saw meanwhile.
 	lasted = regexp.MustCompile(`"durationSeconds":[0-9]+,?|"peak":[0-9]+,?`)
 )
 

@@ -44,6 +44,8 @@ type run struct {
 	crashing map[string]bool
 	// cut is true once the rest of the scenario's steps makes no sense any more.
 	cut bool
+	// edited is true once the user changed his mind in the middle.
+	edited bool
 	// whole is false for a clean run of an edited history: the user edits, but nothing crashes.
 	whole bool
 	// down is what happens before the next process starts.
@@ -237,7 +239,7 @@ func (r *run) whileDown(m Mode, w simapi.Write) simapi.Decision {
 
 // edit is the user who changes his mind in the middle.
 func (r *run) edit() {
-	r.cut = true
+	r.cut, r.edited = true, true
 	if env := r.env(); env != nil && env.DeletionTimestamp == nil {
 		r.change(func(e *v1alpha1.Environment) {
 			e.Spec.VersionRef = &v1alpha1.LocalReference{Name: "v3"}
@@ -256,14 +258,22 @@ func (r *run) occupy(w simapi.Write) {
 	r.strangers = append(r.strangers, obj)
 	r.after(lasts, func() {
 		r.untouched(obj)
-		if w.Kind.Kind != "ConfigMap" && !r.cut {
-			env := r.env()
-			c := condition.Find(env.Status.Conditions, v1alpha1.ConditionApplied)
-			if c == nil || c.Reason != v1alpha1.ReasonNotOwned {
-				r.problem("the name %s is a stranger's, and the environment says %+v", w, c)
-			}
+		if w.Kind.Kind != "ConfigMap" && !r.cut && !r.toldOf(v1alpha1.ReasonNotOwned) {
+			r.problem("the name %s is a stranger's, and the environment never said so", w)
 		}
 		r.must(client.IgnoreNotFound(r.user.Delete(context.Background(), obj)))
+	})
+}
+
+// toldOf says whether the condition Applied ever had a reason.
+func (r *run) toldOf(reason string) bool {
+	return slices.ContainsFunc(r.Store.Trace(), func(change simapi.Change) bool {
+		env, ok := change.New.(*v1alpha1.Environment)
+		if !ok {
+			return false
+		}
+		c := condition.Find(env.Status.Conditions, v1alpha1.ConditionApplied)
+		return c != nil && c.Reason == reason
 	})
 }
 
@@ -336,7 +346,9 @@ func (r *run) starts(pod *corev1.Pod, n int) int {
 	return 1
 }
 
-func (r *run) crashes(pod *corev1.Pod) bool { return r.crashing[pod.Annotations[v1alpha1.AnnotationVersion]] }
+func (r *run) crashes(pod *corev1.Pod) bool {
+	return r.crashing[pod.Annotations[v1alpha1.AnnotationVersion]]
+}
 
 // fall makes the ready instances of a version fail, and all later ones.
 func (r *run) fall(version string) {
