@@ -69,12 +69,16 @@ presubmit: verify test ## What CI demands of a change.
 ##@ Tests
 
 .PHONY: test
-test: verify-generated test-unit test-integration test-e2e ## Run all tests.
+test: verify-generated test-unit test-faults test-integration test-e2e ## Run all tests.
 
 .PHONY: test-unit
 test-unit: vet ## Run tests that need nothing but Go.
 	env -u KUBEBUILDER_ASSETS -u KUBECONFIG go test $(ARGS) ./api/... ./internal/... ./cmd/... ./hack/...
 	for d in $(NESTED); do (cd $$d && env -u KUBEBUILDER_ASSETS -u KUBECONFIG go test $(ARGS) ./...); done
+
+.PHONY: test-faults
+test-faults: ## Run the operator with a fault at every write, and with two.
+	go test ./internal/testkit/faults -count=1 -timeout 30m -v -run 'TestFaults' -some=0 -pairs=20000 $(ARGS)
 
 .PHONY: test-integration
 test-integration: ## Run tests against a real API server and etcd.

@@ -69,7 +69,7 @@ func TestApply(t *testing.T) {
 		{"a namespace that goes away is left alone", terminating},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := &world{T: t, Client: c, writes: writes, applier: &apply.Applier{Client: c}}
+			w := &world{T: t, Client: c, writes: writes, applier: &apply.Applier{Client: c, Live: c}}
 			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "apply-"}}
 			w.must(c.Create(t.Context(), ns))
 			w.env = testkit.MakeEnvironment(ns.Name, "blue", "v1")
@@ -221,7 +221,7 @@ func noSeed(w *world) {
 func silence(w *world) {
 	w.applied(all, account, service)
 	w.applied()
-	w.applier = &apply.Applier{Client: w.Client}
+	w.applier = &apply.Applier{Client: w.Client, Live: w.Client}
 	w.applied()
 	if got := w.applier.Pending(w.env, w.want(), w.have()); len(got) > 0 {
 		w.Errorf("pending: %q", got)

@@ -110,8 +110,8 @@ func (c *checker) put(old, next client.Object) {
 			delete(c.scalers, key)
 		}
 	case *batchv1.Job:
-		if old == nil {
-			c.jobs[o.Annotations[v1alpha1.AnnotationRolloutID]]++
+		if id := o.Annotations[v1alpha1.AnnotationRolloutID]; old == nil && id != "" {
+			c.jobs[id]++
 		}
 	case *corev1.Namespace:
 		c.doomed = c.doomed || o.DeletionTimestamp != nil

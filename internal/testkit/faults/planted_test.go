@@ -13,8 +13,11 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -107,7 +110,7 @@ func TestPlanted(t *testing.T) {
 		bug            *planted
 	}{
 		{"the failure is remembered in memory only", "rollback/Rolling/first", inMemory("beanpod.dev/failed-")},
-		{"when the requests were moved is not recorded", "rollback/Immutable/first", inMemory("beanpod.dev/stage-started-at")},
+		{"when a stage began is remembered in memory only", "rollback/Immutable/first", inMemory("beanpod.dev/stage-started-at")},
 		{"the release command has a name by chance", "release/Rolling", &planted{create: func(p *planted, obj client.Object) {
 			if j, ok := obj.(*batchv1.Job); ok {
 				p.mu.Lock()
@@ -118,10 +121,15 @@ func TestPlanted(t *testing.T) {
 			}
 		}}},
 		{"a deletion takes whatever has the name", "version/Immutable/1", &planted{remove: func([]client.DeleteOption) []client.DeleteOption { return nil }}},
-		{"requests move before the new set is ready", "version/Immutable/1", &planted{apply: func(_ *planted, content map[string]any) {
-			if content["kind"] == "Deployment" && strings.HasSuffix(fmt.Sprint(content["metadata"].(map[string]any)["name"]), "-b") {
-				unstructured.RemoveNestedField(content, "spec", "minReadySeconds")
-				unstructured.RemoveNestedField(content, "spec", "template", "spec", "securityContext")
+		{"requests move before the new set is ready", "version/Immutable/1", &planted{apply: func(p *planted, content map[string]any) {
+			name, _, _ := unstructured.NestedString(content, "metadata", "name")
+			if strings.HasSuffix(name, "-b") {
+				p.kept[name] = nil
+			}
+			if _, begun := p.kept["blue-b"]; begun && content["kind"] == "Deployment" {
+				route := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "blue"}}
+				patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"selector":{"beanpod.dev/slot":"b"}}}`))
+				_ = p.Patch(context.Background(), route, patch)
 			}
 		}}},
 	} {

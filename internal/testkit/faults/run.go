@@ -292,7 +292,8 @@ func (r *run) untouched(was client.Object) {
 
 // surfaced demands that people can see a refusal that lasts, and that it was not tried again and again.
 func (r *run) surfaced(w simapi.Write, f *armed) {
-	const often = 25
+	// Every pass tries it again, and while work is under way there is one every five seconds.
+	const often = 60
 	if f.hits > often {
 		r.problem("a refused write was tried %d times in %s", f.hits, lasts)
 	}
