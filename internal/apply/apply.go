@@ -140,15 +140,32 @@ func waitFor(leaving []string, err error) error {
 	}
 }
 
-// write applies what differs, all children at once: they do not depend on each other's order.
+// write applies what differs: first the Deployments, which record what is being done, and then everything else at once. A Service that
+// moved back while the failure was not yet recorded would be moved forth again.
 func (a *Applier) write(ctx context.Context, env *v1alpha1.Environment, want []object.Object, have snapshot.Children) error {
-	errs := make([]error, len(want))
-	var group sync.WaitGroup
-	for i, w := range want {
-		live, exists := have[w.Child]
-		if w.Keep || (exists && a.right(env, w, live)) {
+	var records, rest []object.Object
+	for _, w := range want {
+		if live, exists := have[w.Child]; w.Keep || (exists && a.right(env, w, live)) {
 			continue
 		}
+		if w.Kind == naming.Deployment {
+			records = append(records, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	if err := a.together(ctx, env, records, have); err != nil {
+		return err
+	}
+	return a.together(ctx, env, rest, have)
+}
+
+// together writes children that do not depend on each other's order.
+func (a *Applier) together(ctx context.Context, env *v1alpha1.Environment, children []object.Object, have snapshot.Children) error {
+	errs := make([]error, len(children))
+	var group sync.WaitGroup
+	for i, w := range children {
+		live, exists := have[w.Child]
 		group.Go(func() { errs[i] = a.one(ctx, env, w, live, exists) })
 		if a.InTurn {
 			group.Wait()
