@@ -141,11 +141,11 @@ func TestFaults(t *testing.T) {
 		len(plays), points, played, all, len(couples), h.bad, h.modes, day, time.Since(began).Round(time.Second))
 }
 
-// What was measured. A change that makes a number smaller loses coverage: it must say so here.
+// What was measured, less a twentieth; the points are a lower bound, not yet measured. A change that makes a number smaller loses coverage: it must say so here.
 const (
-	leastScenarios = 114
-	leastPoints    = 2000
-	leastSingles   = 20000
+	leastScenarios = 110
+	leastPoints    = 1000
+	leastSingles   = 21869
 )
 
 func enumerate(t *testing.T, plays []*faults.Play) (singles []job, points int) {
