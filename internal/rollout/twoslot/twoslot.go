@@ -268,6 +268,14 @@ func hold(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, at 
 	case !ignore && !plan.Passes(want.Judged.Status, with.MinStatus):
 		return failed(p, v1alpha1.ReasonHealthBelowMinimum, fmt.Sprintf("the health of the new instances is %s after they got all requests; at least %s is required",
 			want.Judged.Status, with.MinStatus))
+	case !at.Before(until) && !ignore && s.Old.Name != "" && !serving(s.Fresh):
+		// The old instances are the only ones that can still take over.
+		deadline := until.Add(plan.Limit(strict(with)))
+		if at.After(deadline) {
+			return failed(p, v1alpha1.ReasonTimedOut, late(s, p, with))
+		}
+		p.State, p.Deadline, p.Wake = plan.InProgress, deadline, deadline.Add(time.Second)
+		p.Reason = "all requests go to the new instances, and not all of these are healthy; the old ones are kept"
 	case !at.Before(until):
 		p.State, p.Settled, p.Updated, p.Reason = plan.Idle, true, p.Desired, upToDate
 	default:
@@ -286,6 +294,9 @@ func held(with settings.Rollout) string {
 func ready(s snapshot.Slot) bool {
 	return s.Settled && s.Total == s.Wanted && s.Updated == s.Wanted && s.Available == s.Wanted
 }
+
+// serving says whether every instance of a set works now.
+func serving(s snapshot.Slot) bool { return s.Settled && s.Available >= s.Wanted }
 
 func late(s Sides, p plan.Progress, with settings.Rollout) string {
 	return fmt.Sprintf("%d of %d new instances are healthy; the others were not within %d s", p.Updated, s.Fresh.Wanted, with.TimeoutSeconds)
