@@ -41,6 +41,9 @@ const nodeName = "fake"
 // the node does not have.
 const Absent = "absent"
 
+// Crashing, as the tag of an image, makes the image one whose containers end again and again.
+const Crashing = "crashing"
+
 // room is the most that a pod may ask for.
 var room = corev1.ResourceList{
 	corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("256Gi"),
@@ -142,8 +145,12 @@ func (k *Kubelet) run(ctx context.Context, pod *corev1.Pod, delay time.Duration)
 	if err := pods.Bind(ctx, binding, metav1.CreateOptions{}); err != nil {
 		return
 	}
-	if image := missing(pod); image != "" {
+	if image := tagged(pod, Absent); image != "" {
 		_ = k.patch(ctx, pod, withoutImage(pod, image))
+		return
+	}
+	if tagged(pod, Crashing) != "" {
+		_ = k.patch(ctx, pod, crashing(pod))
 		return
 	}
 	if delay != 0 {
@@ -217,10 +224,10 @@ func (k *Kubelet) misfit(ctx context.Context, pod *corev1.Pod) string {
 	return ""
 }
 
-// missing is the image that the node does not have; empty: none.
-func missing(pod *corev1.Pod) string {
+// tagged is an image of a pod that has a tag; empty: none has it.
+func tagged(pod *corev1.Pod, tag string) string {
 	for _, c := range pod.Spec.Containers {
-		if strings.HasSuffix(c.Image, ":"+Absent) {
+		if strings.HasSuffix(c.Image, ":"+tag) {
 			return c.Image
 		}
 	}
@@ -236,6 +243,21 @@ func withoutImage(pod *corev1.Pod, image string) corev1.PodStatus {
 			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
 				Reason: "ErrImageNeverPull", Message: fmt.Sprintf("Container image %q is not present with pull policy of Never", image),
 			}},
+		})
+	}
+	return status
+}
+
+func crashing(pod *corev1.Pod) corev1.PodStatus {
+	now := metav1.Now()
+	status := corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &now}
+	for _, c := range pod.Spec.Containers {
+		status.ContainerStatuses = append(status.ContainerStatuses, corev1.ContainerStatus{
+			Name: c.Name, Image: c.Image, RestartCount: 4,
+			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
+				Reason: "CrashLoopBackOff", Message: "back-off 40s restarting failed container=" + c.Name,
+			}},
+			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error", StartedAt: now, FinishedAt: now}},
 		})
 	}
 	return status

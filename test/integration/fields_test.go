@@ -130,13 +130,13 @@ var references = []reference{
 		return stalls("InputsResolved", "InvalidSettings", "spec.podTemplate.volumeMounts[0].name", v)
 	}},
 	{[]string{"spec.podTemplate.volumes[*].persistentVolumeClaim.name"}, []any{"one", "two"}, func(v string) outcome {
-		return stuck("Unschedulable", v)
+		return pauses("TimedOut", "Unschedulable", v)
 	}},
 	{[]string{"spec.podTemplate.serviceAccountName"}, []any{"one", "two"}, func(v string) outcome {
-		return stuck("CreationRefused", v)
+		return pauses("TimedOut", "CreationRefused", v)
 	}},
 	{[]string{"spec.capacity.placement.architecture"}, []any{"amd64"}, func(string) outcome {
-		return stuck("Unschedulable", "spec.capacity.placement")
+		return pauses("TimedOut", "Unschedulable", "spec.capacity.placement")
 	}},
 	{[]string{"spec.routing.gatewayRef.name", "spec.routing.gatewayRef.namespace", "spec.routing.gatewayRef.sectionName"}, nil, func(string) outcome {
 		return stalls("Applied", "GatewayAPINotInstalled", "spec.routing")
@@ -155,7 +155,7 @@ func missingConfigMap(field string) func(string) outcome {
 var special = map[string]outcome{
 	"spec.capacity.min maximum":                               stuck("CreationRefused", "quota"),
 	"spec.capacity.desired maximum":                           stuck("CreationRefused", "quota"),
-	"spec.capacity.resources.requests.cpu maximum":            stuck("Unschedulable", "cpu"),
+	"spec.capacity.resources.requests.cpu maximum":            pauses("TimedOut", "Unschedulable", "cpu"),
 	"spec.capacity.resources.limits.memory minimum":           stalls("Applied", refusedWrite, "memory limit"),
 	"spec.capacity.placement.tolerations[*].key minimum":      stalls("Applied", refusedWrite, "tolerations"),
 	"spec.capacity.placement.tolerations[*].key maximum":      stalls("Applied", refusedWrite, "tolerations"),
@@ -177,19 +177,22 @@ const refusedWrite = "WriteRefused"
 
 var misoperations = []misoperation{
 	{"version of another application", map[string]any{"spec.versionRef.name": "other"}, stalls("InputsResolved", "VersionOfOtherApplication", "other", "shop")},
-	{"image that no node has", map[string]any{"spec.versionRef.name": "nowhere"}, stuck("ImagePullFailed", "shop:absent")},
-	{"image that no node has, timed out", map[string]any{"spec.versionRef.name": "nowhere", "spec.deployment.version.timeoutSeconds": int64(2)},
-		stalls("VersionDeployed", "TimedOut", "nowhere", "status.health.causes")},
-	{"instances that never become ready, timed out", map[string]any{"spec.versionRef.name": "sick", "spec.deployment.version.timeoutSeconds": int64(2)},
-		stalls("VersionDeployed", "TimedOut", "sick")},
-	{"too much cpu", map[string]any{"spec.capacity.resources.requests.cpu": "10000"}, stuck("Unschedulable", "cpu", "spec.capacity.resources.requests")},
-	{"too much cpu, timed out", map[string]any{"spec.capacity.resources.requests.cpu": "10000", "spec.deployment.version.timeoutSeconds": int64(2)},
-		stalls("VersionDeployed", "TimedOut", "correct the settings")},
-	{"too much memory", map[string]any{"spec.capacity.resources.requests.memory": "10Ti"}, stuck("Unschedulable", "memory")},
-	{"no such node", map[string]any{"spec.capacity.placement.nodeSelector[*]": "absent"}, stuck("Unschedulable", "spec.capacity.placement")},
+	{"image that no node has", version("nowhere"), backs("nowhere failed", "v1 runs again")},
+	{"image that no node has, paused", version("nowhere"), pauses("TimedOut", "ImagePullFailed", "shop:absent")},
+	{"instances that never become ready", version("sick"), backs("sick failed", "v1 runs again", "status.health.causes")},
+	{"instances that never become ready, paused", version("sick"), outcome{condition: "VersionDeployed", reason: "TimedOut", parts: []string{"sick", "stopped there"}}},
+	{"instances that crash", version("crashing"), backs("crashing failed", "crashes again and again", "v1 runs again")},
+	{"instances that crash, paused", version("crashing"), pauses("InstancesCrashed", "CrashLoop", "exit code 3")},
+	{"too much cpu", map[string]any{"spec.capacity.resources.requests.cpu": "10000"}, backs("v1 runs again", "correct the settings")},
+	{"too much cpu, paused", map[string]any{"spec.capacity.resources.requests.cpu": "10000"}, pauses("TimedOut", "Unschedulable", "cpu", "spec.capacity.resources.requests")},
+	{"too much memory", map[string]any{"spec.capacity.resources.requests.memory": "10Ti"}, pauses("TimedOut", "Unschedulable", "memory")},
+	{"no such node", map[string]any{"spec.capacity.placement.nodeSelector[*]": "absent"}, pauses("TimedOut", "Unschedulable", "spec.capacity.placement")},
 	{"more than the quota", map[string]any{"spec.capacity.min": int64(40), "spec.capacity.max": int64(40)}, stuck("CreationRefused", "quota")},
 	{"new version while the quota is full", map[string]any{"spec.capacity.min": int64(40), "spec.capacity.max": int64(40), "spec.versionRef.name": "v2"},
-		stuck("CreationRefused", "quota")},
+		stalls("Applied", "QuotaExceeded", "v2", "instances", "pods")},
+	{"new settings while the quota is full", map[string]any{
+		"spec.capacity.min": int64(40), "spec.capacity.max": int64(40), "spec.environmentProperties[*].value": "one",
+	}, stalls("Applied", "QuotaExceeded", "pods")},
 	{"limit below the request", map[string]any{"spec.capacity.resources.limits.cpu": "10m"}, stalls("Applied", refusedWrite, "cpu")},
 	{"key of a toleration", map[string]any{"spec.capacity.placement.tolerations[*].key": "no key!"}, stalls("Applied", refusedWrite, "toleration")},
 	{"key of a node selector", map[string]any{"spec.capacity.placement.nodeSelector": map[string]any{"no key!": "x"}}, stalls("Applied", refusedWrite, "no key!")},
@@ -206,4 +209,61 @@ var misoperations = []misoperation{
 		"spec.environmentProperties[*].valueFrom.secretKeyRef.name": "nothing", "spec.podTemplate.volumes[*].configMap.name": "nowhere",
 	}, stalls("InputsResolved", "ConfigMapNotFound", "nothing", "nowhere")},
 	{"new version while paused", map[string]any{"spec.paused": true, "spec.versionRef.name": "v2"}, stalls("Applied", "Paused", "spec.paused", "Deployment")},
+}
+
+func version(name string) map[string]any { return map[string]any{"spec.versionRef.name": name} }
+
+// policyStory is a job of several steps with one deployment policy.
+type policyStory struct {
+	name  string
+	set   map[string]any
+	steps []policyStep
+}
+
+// policyStep has what is set beside the policy.
+type policyStep struct {
+	set  map[string]any
+	want outcome
+}
+
+// holding is a new set that has all requests while the old one is kept.
+func holding(parts ...string) outcome {
+	return outcome{condition: "VersionDeployed", reason: "Deploying", parts: parts, hold: true}
+}
+
+const ofVersion = "spec.deployment.version."
+
+var policies = []policyStory{
+	{"immutable", map[string]any{ofVersion + "policy": "Immutable", ofVersion + "holdSeconds": int64(0)}, []policyStep{
+		{version("v2"), outcome{}},
+		{version("sick"), backs("sick failed", "v2 runs again")},
+		{version("v1"), outcome{}},
+	}},
+	{"immutable, paused", map[string]any{ofVersion + "policy": "Immutable", ofVersion + "holdSeconds": int64(0)}, []policyStep{
+		{version("crashing"), pauses("InstancesCrashed", "CrashLoop", "exit code 3")},
+	}},
+	{"traffic splitting", map[string]any{
+		ofVersion + "policy": "TrafficSplitting", ofVersion + "holdSeconds": int64(0), ofVersion + "trafficSplitting.percent": int64(50),
+		ofVersion + "trafficSplitting.evaluationSeconds": int64(3),
+	}, []policyStep{
+		{version("v2"), outcome{}},
+		{version("sick"), backs("sick failed", "v2 runs again")},
+		{version("v1"), outcome{}},
+	}},
+	{"hold", map[string]any{ofVersion + "policy": "Immutable"}, []policyStep{
+		{map[string]any{"spec.versionRef.name": "v2", ofVersion + "holdSeconds": int64(86400)}, holding("kept for 86400 s")},
+		{map[string]any{"spec.versionRef.name": "v2", ofVersion + "holdSeconds": int64(0)}, outcome{}},
+		{map[string]any{"spec.versionRef.name": "v1", ofVersion + "holdSeconds": int64(1)}, outcome{}},
+	}},
+	{"hold for settings", map[string]any{"spec.deployment.configuration.policy": "Immutable"}, []policyStep{
+		{map[string]any{"spec.environmentProperties[*].value": "one", "spec.deployment.configuration.holdSeconds": int64(0)}, outcome{}},
+		{map[string]any{"spec.deployment.configuration.holdSeconds": int64(86400)}, holding("kept for 86400 s")},
+		{map[string]any{"spec.deployment.configuration.holdSeconds": int64(0)}, outcome{}},
+	}},
+	{"all at once", map[string]any{ofVersion + "policy": "AllAtOnce"}, []policyStep{
+		{version("v2"), outcome{}}, {version("sick"), backs("sick failed", "v2 runs again")},
+	}},
+	{"rolling", map[string]any{ofVersion + "policy": "Rolling"}, []policyStep{
+		{version("v2"), outcome{}}, {version("sick"), backs("sick failed", "v2 runs again")},
+	}},
 }

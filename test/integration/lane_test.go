@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,6 +29,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/testkit"
 )
 
@@ -87,7 +89,9 @@ func (x *explorer) lane(i int) *lane {
 	other.Spec.ApplicationRef.Name = "other"
 	nowhere := w.version("nowhere")
 	nowhere.Spec.Source.Image.Reference = "shop:" + testkit.Absent
-	w.create(testkit.MakeApplication(w.namespace, func(a *v1alpha1.Application) { a.Name = "other" }), other, nowhere, w.version("v3"), w.version("sick"))
+	crashing := w.version("crashing")
+	crashing.Spec.Source.Image.Reference = "shop:" + testkit.Crashing
+	w.create(testkit.MakeApplication(w.namespace, func(a *v1alpha1.Application) { a.Name = "other" }), other, nowhere, crashing, w.version("v3"), w.version("sick"))
 	l.watch()
 	return l
 }
@@ -167,9 +171,21 @@ func (l *lane) serving(name string) (uids []string, low int) {
 type good struct {
 	spec     map[string]any
 	children string
-	uids     []string
+	// templates are those of the pods.
+	templates string
+	uids      []string
 	// rollout is the number of the last deployment.
 	rollout int64
+}
+
+// do does one job, and when it fails and is about several fields, finds out about which.
+func (l *lane) do(t *testing.T, j job) {
+	if t.Run(j.name, func(t *testing.T) { l.run(t, j) }) {
+		return
+	}
+	for _, half := range l.x.halves(j) {
+		l.do(t, half)
+	}
 }
 
 // run does one job on the lane's environment.
@@ -188,9 +204,6 @@ func (l *lane) run(t *testing.T, j job) {
 		}
 	}()
 	r.start()
-	for i, spec := range j.refused {
-		r.refuse(fmt.Sprintf("refused %d", i+1), spec)
-	}
 	for _, op := range j.operations {
 		r.operate(op)
 	}
@@ -248,7 +261,7 @@ func (r *runner) object() *unstructured.Unstructured {
 
 func (r *runner) state(spec map[string]any) good {
 	uids, _ := r.lane.serving(r.name)
-	out := good{spec: spec, children: r.intent(), uids: uids}
+	out := good{spec: spec, children: r.intent(), templates: r.templates(), uids: uids}
 	if d := r.environment(r.name).Status.Deployment; d != nil {
 		out.rollout = d.ID
 	}
@@ -256,32 +269,13 @@ func (r *runner) state(spec map[string]any) good {
 }
 
 // send writes a spec as a user would who knows the field that the Go type may not.
-func (r *runner) send(spec map[string]any) (int64, error) {
+func (r *runner) send(spec map[string]any) (*unstructured.Unstructured, error) {
+	patch, err := json.Marshal([]map[string]any{{"op": "replace", "path": "/spec", "value": spec}})
+	if err != nil {
+		return nil, err
+	}
 	env := r.object()
-	if err := r.lane.live.Get(r.ctx, r.key(r.name), env); err != nil {
-		return 0, err
-	}
-	env.Object["spec"] = jsonCopy(spec)
-	err := r.Update(r.ctx, env)
-	if apierrors.IsConflict(err) {
-		return r.send(spec)
-	}
-	return env.GetGeneration(), err
-}
-
-// refuse sends what the API server must not take.
-func (r *runner) refuse(name string, spec map[string]any) {
-	r.t.Helper()
-	before := r.object()
-	r.Expect(r.lane.live.Get(r.ctx, r.key(r.name), before)).To(Succeed())
-	_, err := r.send(spec)
-	r.Expect(err).To(HaveOccurred(), "%s is admitted", name)
-	r.Expect(apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)).To(BeTrue(), "%s: %v", name, err)
-	after := r.object()
-	r.Expect(r.lane.live.Get(r.ctx, r.key(r.name), after)).To(Succeed())
-	r.Expect(after.GetGeneration()).To(Equal(before.GetGeneration()), name)
-	r.Expect(after.Object["spec"]).To(Equal(before.Object["spec"]), name)
-	r.count(func(c *counts) { c.refused++ })
+	return env, r.lane.live.Patch(r.ctx, env, client.RawPatch(types.JSONPatchType, patch))
 }
 
 func (r *runner) count(add func(*counts)) {
@@ -294,22 +288,25 @@ func (r *runner) count(add func(*counts)) {
 func (r *runner) operate(op operation) {
 	r.t.Helper()
 	what := r.job.name + " " + op.name
+	if op.parts != nil {
+		what += " (" + list(op.parts) + ")"
+	}
 	if reflect.DeepEqual(op.spec, r.last.spec) {
 		return
 	}
 	writes, _ := r.lane.x.tally.Writes(r.namespace)
 	_, _ = r.lane.serving(r.name)
-	generation, err := r.send(op.spec)
+	sent, err := r.send(op.spec)
 	if err != nil {
-		// A rule of the schema, or a field that must be there.
+		// What may not be changed.
 		r.Expect(apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)).To(BeTrue(), "%s: %v", what, err)
+		r.Expect(op.parts).To(BeNil(), "%s: %v", what, err)
 		r.count(func(c *counts) { c.refused++ })
 		return
 	}
-	r.lane.x.mu.Lock()
-	r.lane.x.visited[r.job.name] = true
-	r.lane.x.mu.Unlock()
-	r.count(func(c *counts) { c.operations++ })
+	r.holds(what, sent.Object, op.parts)
+	r.visit(op)
+	generation := sent.GetGeneration()
 	if problem, known := knownProblems[what]; known {
 		r.Consistently(func() string { return r.lacks(op.want, generation) }, 2*time.Second).ShouldNot(BeEmpty(),
 			"%s is as it should be: take it out of knownProblems (%s)", what, problem)
@@ -318,12 +315,11 @@ func (r *runner) operate(op operation) {
 	}
 	r.reaches(what, op.want, generation)
 	r.quiet(what, writes)
-	promise := min(instances(r.last.spec), instances(op.spec))
 	uids, low := r.lane.serving(r.name)
 	if r.job.kind != worker {
-		r.Expect(low).To(BeNumerically(">=", promise), "%s: what runs keeps running", what)
+		r.Expect(low).To(BeNumerically(">=", promised(r.last.spec, op.spec)), "%s: what runs keeps running", what)
 	}
-	if !restarts(r.last.spec, op.spec) {
+	if !restarts(r.last.spec, op.spec) && !op.want.hold {
 		kept := min(len(uids), len(r.last.uids))
 		r.Expect(common(uids, r.last.uids)).To(Equal(kept), "%s: no instance is restarted", what)
 	}
@@ -341,7 +337,70 @@ func (r *runner) operate(op operation) {
 		return
 	}
 	r.count(func(c *counts) { c.errors++ })
+	if op.want.hold {
+		return // the next step goes on from here
+	}
+	if op.want.reason == rolledBack {
+		r.returned(what)
+	}
 	r.back(what, r.last.spec, &r.last)
+}
+
+// visit writes down that the API server took an operation.
+func (r *runner) visit(op operation) {
+	x := r.lane.x
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range op.parts {
+		x.visited[p.path] = true
+	}
+	if op.parts == nil {
+		x.visited[r.job.name] = true
+	}
+	x.counts.operations += max(1, len(op.parts))
+}
+
+// returned asserts what a rollback promises: all of what ran before runs, and nothing of what failed.
+func (r *runner) returned(what string) {
+	r.t.Helper()
+	r.Eventually(func() int { uids, _ := r.peek(); return len(uids) }).Should(Equal(instances(r.last.spec)), what)
+	r.Expect(r.templates()).To(Equal(r.last.templates), "%s: what ran before is back", what)
+	env := r.environment(r.name)
+	r.Expect(env.Status.DeployedVersion.Name).To(Equal(versionOf(r.last.spec)), what)
+	r.Expect(env.Status.Deployment.State).To(Equal(v1alpha1.DeploymentFailed), what)
+	r.Expect(env.Status.Deployment.LogsRef).NotTo(BeNil(), "%s: evidence is kept", what)
+}
+
+func versionOf(spec map[string]any) string {
+	name, _, _ := unstructured.NestedString(spec, "versionRef", "name")
+	return name
+}
+
+// templates are the pod templates of the slots.
+func (r *runner) templates() string {
+	var out []any
+	for _, child := range r.children(r.name) {
+		if d, ok := child.(*appsv1.Deployment); ok {
+			out = append(out, d.Spec.Template)
+		}
+	}
+	raw, err := json.Marshal(out)
+	r.Expect(err).NotTo(HaveOccurred())
+	return string(raw)
+}
+
+// promised is how many instances serve at any time while one spec follows another.
+func promised(from, to map[string]any) int {
+	n := min(instances(from), instances(to))
+	policy, _, _ := unstructured.NestedString(to, "deployment", "version", "policy")
+	switch {
+	case policy == "AllAtOnce":
+		return 0
+	case policy == "Rolling" && n > 1:
+		return n - 1 // 30%
+	default:
+		return n
+	}
 }
 
 // back applies a good spec again and wants all of it back.
@@ -349,14 +408,14 @@ func (r *runner) back(what string, spec map[string]any, want *good) {
 	r.t.Helper()
 	what += ", and back"
 	writes, _ := r.lane.x.tally.Writes(r.namespace)
-	generation, err := r.send(spec)
+	sent, err := r.send(spec)
 	r.Expect(err).NotTo(HaveOccurred(), what)
-	r.reaches(what, r.idle(), generation)
+	r.reaches(what, r.idle(), sent.GetGeneration())
 	r.quiet(what, writes)
 	r.honest(what, spec)
 	_, low := r.lane.serving(r.name)
 	if want != nil && r.job.kind != worker {
-		r.Expect(low).To(BeNumerically(">=", instances(spec)), "%s: what runs keeps running", what)
+		r.Expect(low).To(BeNumerically(">=", promised(spec, spec)), "%s: what runs keeps running", what)
 		r.Eventually(r.intent).Should(Equal(want.children), what)
 	}
 	r.last = r.state(spec)
@@ -386,12 +445,19 @@ func (r *runner) lacks(want outcome, generation int64) string {
 		return r.unlike(env)
 	case strings.HasPrefix(ready, "True"):
 		return "Ready is True although the spec is not met"
-	case want.condition != "":
-		got := shows(env, want.condition)
-		if !strings.HasPrefix(got, "False "+want.reason) || (want.reason != "Paused" && stalled == nil) {
-			return all + "; " + want.condition + " " + got + causes(env)
+	case want.hold:
+		if got := shows(env, want.condition); !strings.HasPrefix(got, "False "+want.reason) || stalled != nil {
+			return all + "; " + want.condition + " " + got
 		}
 		return without(ready, want.parts)
+	case want.condition != "":
+		got := shows(env, want.condition)
+		if !strings.HasPrefix(got, "False "+want.reason) || !strings.HasPrefix(ready, "False "+want.reason) || (want.reason != "Paused" && stalled == nil) {
+			return all + "; " + want.condition + " " + got + causes(env)
+		}
+		if want.cause == "" {
+			return without(ready, want.parts)
+		}
 	}
 	for _, c := range env.Status.Health.Causes {
 		if c.Code == want.cause {
@@ -456,9 +522,21 @@ func (r *runner) honest(what string, spec map[string]any) {
 	}
 	r.Expect(r.lacks(outcome{}, 0)).To(BeEmpty(), what)
 	r.Expect(condition.Find(env.Status.Conditions, v1alpha1.ConditionReconciling)).To(BeNil(), what)
-	var d appsv1.Deployment
-	r.Expect(r.Get(r.ctx, r.key(r.name+"-a"), &d)).To(Succeed())
-	r.Expect(d.Status.UpdatedReplicas).To(Equal(d.Status.Replicas), "%s: all instances are new", what)
+	slots, revisions := 0, 0
+	for _, child := range r.children(r.name) {
+		switch c := child.(type) {
+		case *appsv1.Deployment:
+			slots++
+			r.Expect(c.Status.UpdatedReplicas).To(Equal(c.Status.Replicas), "%s: all instances are new", what)
+			for name := range c.Annotations {
+				r.Expect(name).NotTo(HavePrefix("beanpod.dev/failed-"), "%s: nothing has failed", what)
+			}
+		case *appsv1.ControllerRevision:
+			revisions++
+		}
+	}
+	r.Expect(slots).To(Equal(1), "%s: one set of instances is left", what)
+	r.Expect(revisions).To(BeNumerically("<=", 3), "%s: old templates are let go", what)
 }
 
 // quiet waits until the operator has nothing to write any more, and bounds what it wrote.
@@ -530,12 +608,29 @@ func instancesOf(env *v1alpha1.Environment) int32 {
 	}
 }
 
-// intent are the children as text, without what differs from one rollout to the next.
+// bookkeeping are the annotations in which two environments may differ that run the same: they tell of the way there.
+var bookkeeping = []string{
+	v1alpha1.AnnotationRolloutType, v1alpha1.AnnotationBatch, v1alpha1.AnnotationPolicy, v1alpha1.AnnotationGoodRevision,
+	v1alpha1.AnnotationInstances, v1alpha1.AnnotationStageStarted, v1alpha1.AnnotationTrafficSince,
+}
+
+// intent are the children as text, without what differs from one rollout to the next. Of the kept pod templates, those that a slot
+// runs count.
 func (r *runner) intent() string {
 	var list []map[string]any
 	r.Expect(json.Unmarshal([]byte(r.final(r.name)), &list)).To(Succeed())
+	used := map[string]bool{}
 	for _, child := range list {
-		for _, drop := range []string{v1alpha1.AnnotationRolloutType, v1alpha1.AnnotationBatch, v1alpha1.AnnotationPolicy} {
+		if template, ok, _ := unstructured.NestedString(child, "metadata", "annotations", v1alpha1.AnnotationTemplate); ok {
+			used[naming.Revision(r.name, template)] = true
+		}
+	}
+	list = slices.DeleteFunc(list, func(child map[string]any) bool {
+		name, _, _ := unstructured.NestedString(child, "metadata", "name")
+		return child["kind"] == "ControllerRevision" && !used[name]
+	})
+	for _, child := range list {
+		for _, drop := range bookkeeping {
 			unstructured.RemoveNestedField(child, "metadata", "annotations", drop)
 		}
 		unstructured.RemoveNestedField(child, "spec", "strategy")

@@ -19,7 +19,7 @@ import (
 )
 
 // lanes is how many environments are changed at a time, each in a namespace of its own.
-var lanes = flag.Int("lanes", 12, "environments that TestTransitions changes at a time")
+var lanes = flag.Int("lanes", 10, "environments that TestTransitions changes at a time")
 
 // skipped are leaf fields without a transition, each with its reason.
 var skipped = map[string]string{
@@ -27,16 +27,8 @@ var skipped = map[string]string{
 }
 
 // knownProblems are transitions, as "field operation", that end otherwise than they should, each with the reason. Their
-// environment is thrown away.
-var knownProblems = map[string]string{
-	"spec.capacity.desired maximum":        readyWithoutAll,
-	"spec.capacity.min maximum":            readyWithoutAll,
-	"misoperation more than the quota set": readyWithoutAll,
-}
-
-// readyWithoutAll: a Deployment whose rollout has once been complete counts as complete while it is scaled, so an environment that
-// the quota keeps from growing stays Ready with fewer instances than the spec asks for.
-const readyWithoutAll = "Ready stays True although the quota refuses the instances that are missing"
+// environment is thrown away. There are none.
+var knownProblems = map[string]string{}
 
 // operation is one change of the spec of a running environment.
 type operation struct {
@@ -46,11 +38,16 @@ type operation struct {
 	spec map[string]any
 	// want is what must come of it.
 	want outcome
+	// parts are the values of several fields that it brings at once; nil: it brings one, of the field that the job is named after.
+	parts []part
+	// refused is why the API server does not take it; nil when it does, or was not asked beforehand.
+	refused error
 }
 
 // TestTransitions takes running environments through everything that the schema lets a user write: every field is set, brought
 // to its bounds, changed, unset and removed again, and set to what is wrong but cannot be refused. Whatever state this leads to,
-// the spec before it must bring back everything.
+// the spec before it must bring back everything. Good values of fields that have nothing to do with each other are sent together,
+// each after the API server was asked about it alone; when such a transition fails, its fields are halved until one is left.
 func TestTransitions(t *testing.T) {
 	w := newWorld(t)
 	x := newExplorer(t, w)
@@ -65,7 +62,7 @@ func TestTransitions(t *testing.T) {
 		group.Go(func() {
 			l := x.lane(i)
 			for j := range queue {
-				t.Run(j.name, func(t *testing.T) { l.run(t, j) })
+				l.do(t, j)
 			}
 		})
 	}
@@ -73,14 +70,14 @@ func TestTransitions(t *testing.T) {
 	x.finish(len(jobs))
 }
 
-// job is everything that is done to one field.
+// job is everything that is done to one field, or to several at once.
 type job struct {
 	name string
 	// kind of the environment that it is done to.
-	kind string
-	// refused are specs that the API server must not take; operations are those that it may.
-	refused    []map[string]any
+	kind       string
 	operations []operation
+	// fields of a job that changes several at once.
+	fields []series
 }
 
 // explorer makes the jobs from the schema and keeps the books.
@@ -119,25 +116,74 @@ func newExplorer(t *testing.T, w *world) *explorer {
 	return x
 }
 
-// jobs is one for every field, and one for every misoperation.
+// jobs are the misoperations and policies, which take longest, then the groups of fields, then what each field has for itself.
 func (x *explorer) jobs() []job {
-	var out []job
+	var own []job
+	var shared []series
 	for _, f := range x.fields {
 		switch {
 		case f.Leaf():
-			out = append(out, x.leaf(f))
+			own = append(own, x.leaf(f))
 		case f.Schema.Type == "array", f.Schema.AdditionalProperties != nil:
-			out = append(out, x.list(f))
+			own = append(own, x.list(f))
 		}
 	}
+	x.ask(own)
+	for i := range own {
+		if s := x.share(&own[i]); len(s.parts) > 0 {
+			shared = append(shared, s)
+		}
+	}
+	var out []job
 	for _, m := range misoperations {
-		spec := x.base(fleetOfTwo)
-		for _, path := range slices.Sorted(maps.Keys(m.set)) {
-			x.must(x.maker.Set(map[string]any{"spec": spec}, path, m.set[path]), m.name)
-		}
-		out = append(out, job{name: "misoperation " + m.name, kind: fleetOfTwo, operations: []operation{{name: "set", spec: spec, want: m.want}}})
+		out = append(out, x.wrong(m))
 	}
-	return out
+	for _, p := range policies {
+		out = append(out, x.policy(p))
+	}
+	out = append(out, x.together(shared)...)
+	return append(out, slices.DeleteFunc(own, func(j job) bool { return len(j.operations) == 0 })...)
+}
+
+// specOf is the base of a kind with values.
+func (x *explorer) specOf(kind, what string, set map[string]any) map[string]any {
+	object := map[string]any{"spec": x.base(kind)}
+	for _, path := range slices.Sorted(maps.Keys(set)) {
+		x.must(x.maker.Set(object, path, set[path]), what)
+	}
+	return object["spec"].(map[string]any)
+}
+
+func (x *explorer) wrong(m misoperation) job {
+	spec := hurry(x.specOf(fleetOfTwo, m.name, m.set), m.want)
+	return job{name: "misoperation " + m.name, kind: fleetOfTwo, operations: []operation{{name: "set", spec: spec, want: m.want}}}
+}
+
+// policy is a job of several steps, each a whole spec.
+func (x *explorer) policy(p policyStory) job {
+	j := job{name: "policy " + p.name, kind: fleetOfTwo}
+	for i, step := range p.steps {
+		set := map[string]any{}
+		maps.Copy(set, p.set)
+		maps.Copy(set, step.set)
+		j.operations = append(j.operations, operation{
+			name: fmt.Sprintf("step %d", i+1), spec: hurry(x.specOf(fleetOfTwo, p.name, set), step.want), want: step.want,
+		})
+	}
+	return j
+}
+
+// hurry gives a deployment that is going to fail little time. One that should stop there says so.
+func hurry(spec map[string]any, want outcome) map[string]any {
+	if want.condition != "VersionDeployed" || want.hold {
+		return spec
+	}
+	version := spec["deployment"].(map[string]any)["version"].(map[string]any)
+	version["timeoutSeconds"] = int64(2)
+	if want.reason != rolledBack {
+		version["onFailure"] = "Pause"
+	}
+	return spec
 }
 
 func (x *explorer) must(err error, what string) {
@@ -216,10 +262,12 @@ func (x *explorer) leaf(f schema.Field) job {
 	plain, err := x.maker.Ordinary(f.Path, f.Schema)
 	x.must(err, f.Path)
 	for _, value := range edges.Refused {
-		j.refused = append(j.refused, x.with(f.Path, value))
+		j.operations = append(j.operations, operation{name: refusedName, spec: x.with(f.Path, value)})
 	}
 	add := func(name string, spec map[string]any, value any) {
-		j.operations = append(j.operations, operation{name: name, spec: spec, want: expected(f.Path, name, value)})
+		want := expected(f.Path, name, value)
+		o := operation{name: name, spec: hurry(spec, want), want: want, parts: []part{{path: f.Path, name: name, value: value}}}
+		j.operations = append(j.operations, o)
 	}
 	// The largest comes last, so that what it breaks is brought back to instances that run.
 	add("minimum", x.with(f.Path, edges.Least), edges.Least)
@@ -231,6 +279,7 @@ func (x *explorer) leaf(f schema.Field) job {
 	unset := map[string]any{"spec": x.with(f.Path, plain[0])}
 	schema.Remove(unset, f.Path)
 	add("unset", unset["spec"].(map[string]any), nil)
+	j.operations[len(j.operations)-1].parts[0].beside = plain[0]
 	add("removed", x.base(j.kind), nil)
 	return j
 }
@@ -264,9 +313,12 @@ func (x *explorer) list(f schema.Field) job {
 		name  string
 		value any
 	}{{"one", one}, {"several", several}, {"empty", none}} {
-		j.operations = append(j.operations, operation{name: v.name, spec: x.with(f.Path, v.value), want: expected(f.Path, v.name, nil)})
+		j.operations = append(j.operations, operation{
+			name: v.name, spec: x.with(f.Path, v.value), want: expected(f.Path, v.name, nil), parts: []part{{path: f.Path, name: v.name, value: v.value}},
+		})
 	}
-	return job{name: j.name, kind: j.kind, operations: append(j.operations, operation{name: "removed", spec: x.base(j.kind), want: expected(f.Path, "removed", nil)})}
+	j.operations = append(j.operations, operation{name: "removed", spec: x.base(j.kind), want: expected(f.Path, "removed", nil)})
+	return j
 }
 
 // finish asserts that nothing was left out, and tells the counts.
@@ -322,10 +374,12 @@ const (
 type outcome struct {
 	// condition that is False, with its reason; Ready and Stalled have the same reason.
 	condition, reason string
-	// cause is a code in status.health.causes of an environment that goes on trying.
+	// cause is a code in status.health.causes.
 	cause string
-	// parts are in the message of the condition or the cause.
+	// parts are in the message of the cause, or of the condition if there is no cause.
 	parts []string
+	// hold is true when the condition is that of work that goes on.
+	hold bool
 }
 
 func (o outcome) good() bool { return o.condition == "" && o.cause == "" }
@@ -334,7 +388,20 @@ func stalls(condition, reason string, parts ...string) outcome {
 	return outcome{condition: condition, reason: reason, parts: parts}
 }
 
+// stuck is what goes on trying.
 func stuck(cause string, parts ...string) outcome { return outcome{cause: cause, parts: parts} }
+
+// pauses is a deployment that fails with onFailure Pause: it stops there, so that the cause can still be seen.
+func pauses(reason, cause string, parts ...string) outcome {
+	return outcome{condition: "VersionDeployed", reason: reason, cause: cause, parts: parts}
+}
+
+// backs is a deployment that fails with the default onFailure: what ran before comes back.
+func backs(parts ...string) outcome {
+	return outcome{condition: "VersionDeployed", reason: rolledBack, parts: parts}
+}
+
+const rolledBack = "RolledBack"
 
 // reference is a field that names something else.
 type reference struct {

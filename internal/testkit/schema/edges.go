@@ -287,6 +287,15 @@ func (m Maker) item(node any, path string, s *apiextensionsv1.JSONSchemaProps, r
 	return list, err
 }
 
+// Value is what is at a path, in the first item of every list and under the first key of every map; nil when there is nothing.
+func Value(object map[string]any, path string) any {
+	var node any = object
+	for step := range strings.SplitSeq(strings.ReplaceAll(path, "[*]", ".[*]"), ".") {
+		node = child(node, step)
+	}
+	return node
+}
+
 // Remove takes away what is at a path, in the first item of every list and under the first key of every map, and leaves what is
 // around it.
 func Remove(object map[string]any, path string) {
