@@ -182,7 +182,7 @@ var misoperations = []misoperation{
 	{"instances that never become ready", version("sick"), backs("sick failed", "v1 runs again", "status.health.causes")},
 	{"instances that never become ready, paused", version("sick"), outcome{condition: "VersionDeployed", reason: "TimedOut", parts: []string{"sick", "stopped there"}}},
 	{"instances that crash", version("crashing"), backs("crashing failed", "crashes again and again", "v1 runs again")},
-	{"instances that crash, paused", version("crashing"), pauses("InstancesCrashed", "CrashLoop", "exit code 3")},
+	{"instances that crash, paused", version("crashing"), pauses("InstancesCrashed", "CrashLoop", "with code 3")},
 	{"too much cpu", map[string]any{"spec.capacity.resources.requests.cpu": "10000"}, backs("v1 runs again", "correct the settings")},
 	{"too much cpu, paused", map[string]any{"spec.capacity.resources.requests.cpu": "10000"}, pauses("TimedOut", "Unschedulable", "cpu", "spec.capacity.resources.requests")},
 	{"too much memory", map[string]any{"spec.capacity.resources.requests.memory": "10Ti"}, pauses("TimedOut", "Unschedulable", "memory")},
@@ -240,7 +240,7 @@ var policies = []policyStory{
 		{version("v1"), outcome{}},
 	}},
 	{"immutable, paused", map[string]any{ofVersion + "policy": "Immutable", ofVersion + "holdSeconds": int64(0)}, []policyStep{
-		{version("crashing"), pauses("InstancesCrashed", "CrashLoop", "exit code 3")},
+		{version("crashing"), pauses("InstancesCrashed", "CrashLoop", "with code 3")},
 	}},
 	{"traffic splitting", map[string]any{
 		ofVersion + "policy": "TrafficSplitting", ofVersion + "holdSeconds": int64(0), ofVersion + "trafficSplitting.percent": int64(50),

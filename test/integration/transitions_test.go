@@ -180,6 +180,9 @@ func hurry(spec map[string]any, want outcome) map[string]any {
 	}
 	version := spec["deployment"].(map[string]any)["version"].(map[string]any)
 	version["timeoutSeconds"] = int64(2)
+	if schema.Value(map[string]any{"spec": spec}, "spec.versionRef.name") == testkit.Crashing {
+		version["timeoutSeconds"] = int64(60) // crashes are seen before
+	}
 	if want.reason != rolledBack {
 		version["onFailure"] = "Pause"
 	}
