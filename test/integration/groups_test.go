@@ -44,6 +44,8 @@ type part struct {
 	path, name string
 	// value; nil: the field is unset, after beside was there, so that what is around it stays.
 	value, beside any
+	// spec is that of the value alone.
+	spec map[string]any
 }
 
 // series are the good values of a field, one after another.
@@ -52,7 +54,8 @@ type series struct {
 	parts             []part
 }
 
-// ask asks the API server about every operation alone, several at a time.
+// ask asks the API server about every operation alone, several at a time. Ordinary values are only asked about when the API server
+// refuses a spec that has many of them.
 func (x *explorer) ask(jobs []job) {
 	work := make(chan *operation, 4096)
 	var group sync.WaitGroup
@@ -65,7 +68,11 @@ func (x *explorer) ask(jobs []job) {
 	}
 	for i := range jobs {
 		for k := range jobs[i].operations {
-			work <- &jobs[i].operations[k]
+			o := &jobs[i].operations[k]
+			usual := o.name == "set" || strings.HasPrefix(o.name, "changed") || o.name == "one" || o.name == "several" || o.name == "empty"
+			if o.name == refusedName || !usual {
+				work <- o
+			}
 		}
 	}
 	close(work)
@@ -86,7 +93,9 @@ func (x *explorer) dry(spec map[string]any) error {
 // error states, with a good value before them to come back to.
 func (x *explorer) share(j *job) series {
 	out := series{path: j.name, kind: j.kind, class: j.kind}
-	var kept []operation
+	// What scales beyond the quota comes last, after a spec with a fixed number: an autoscaler that has no metrics holds what it
+	// finds within its bounds.
+	var kept, scaled []operation
 	wrong := slices.ContainsFunc(j.operations, func(o operation) bool {
 		return o.refused == nil && !o.want.good() && j.kind != worker
 	})
@@ -98,17 +107,22 @@ func (x *explorer) share(j *job) series {
 		case slices.ContainsFunc(alone, func(f string) bool { return under(j.name, f) }):
 			o.parts = nil
 			kept = append(kept, o)
+			if o.want.condition == "" && !o.want.good() {
+				scaled = append(scaled, o)
+				kept = kept[:len(kept)-1]
+			}
 		case !good, wrong && (o.name == "set" || o.name == "removed"):
 			o.parts = nil
 			kept = append(kept, o)
 		case o.name != "removed":
+			o.parts[0].spec = o.spec
 			out.parts = append(out.parts, o.parts...)
 			if restarts(x.base(j.kind), o.spec) {
 				out.class = j.kind + " restarted"
 			}
 		}
 	}
-	j.operations = kept
+	j.operations = append(kept, scaled...)
 	for _, f := range apart {
 		if under(j.name, f) {
 			out.class += " " + f
@@ -137,6 +151,15 @@ func (x *explorer) together(all []series) []job {
 		if x.admitted(b) {
 			bins = append(bins, b)
 			continue
+		}
+		for i, s := range b {
+			b[i].parts = slices.DeleteFunc(slices.Clone(s.parts), func(p part) bool {
+				o := operation{name: p.name, refused: x.dry(p.spec)}
+				if o.refused != nil {
+					x.refusal(p.path, o)
+				}
+				return o.refused != nil
+			})
 		}
 		bins = append(bins, gather(b, func(more []series) bool { return x.fit(more) && x.admitted(more) })...)
 	}

@@ -366,11 +366,11 @@ func (x *explorer) finish(jobs int) {
 
 // What was measured; fewer means that a transition got lost.
 const (
-	leastFields     = 144
-	leastOperations = 850
+	leastFields     = 146
+	leastOperations = 930
 	leastRefused    = 450
-	leastErrors     = 65
-	leastRecoveries = 225
+	leastErrors     = 80
+	leastRecoveries = 128
 )
 
 // outcome is what must come of a spec. Empty: Ready.
