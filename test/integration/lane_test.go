@@ -304,6 +304,7 @@ func (r *runner) operate(op operation) {
 		r.count(func(c *counts) { c.refused++ })
 		return
 	}
+	r.Expect(skipped).NotTo(HaveKey(r.job.name), "%s is admitted", what)
 	r.holds(what, sent.Object, op.parts)
 	r.visit(op)
 	generation := sent.GetGeneration()
@@ -490,7 +491,8 @@ func without(message string, parts []string) string {
 func (r *runner) unlike(env *v1alpha1.Environment) string {
 	want := int(instancesOf(env))
 	most := want
-	if c := env.Spec.Capacity; c != nil && c.Max != nil && c.Desired == nil {
+	// Without an autoscaler there are exactly as many; none scales from zero.
+	if c := env.Spec.Capacity; c != nil && c.Max != nil && c.Desired == nil && want > 0 {
 		most = max(want, int(*c.Max))
 	}
 	if uids, _ := r.peek(); len(uids) < want || len(uids) > most {
