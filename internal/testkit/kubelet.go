@@ -41,7 +41,7 @@ const nodeName = "fake"
 // the node does not have.
 const Absent = "absent"
 
-// Crashing, as the tag of an image, makes the image one whose containers end again and again.
+// Crashing as the tag of an image makes the image one whose containers end again and again.
 const Crashing = "crashing"
 
 // room is the most that a pod may ask for.
