@@ -194,7 +194,8 @@ func (p *play) judgePlaces(step plan.Step, now snapshot.Snapshot) {
 		p.broken("the autoscaler is held at %d with %d sets", step.Scaler.Hold, sets)
 	}
 	// In the step that moves the requests, the autoscaler still has the slot that they come from.
-	if len(step.Slots) > 0 && step.Scaler.Slot != step.Traffic.Slot && (len(step.Slots) == 1 || step.Scaler.Slot != now.Traffic.Slot) {
+	moving := len(step.Slots) == 2 && now.Traffic.Slot != step.Traffic.Slot
+	if len(step.Slots) > 0 && step.Scaler.Slot != step.Traffic.Slot && !moving {
 		p.broken("the autoscaler scales slot %s, requests go to slot %s", step.Scaler.Slot, step.Traffic.Slot)
 	}
 	for _, s := range step.Slots {
