@@ -246,10 +246,15 @@ func running(env *v1alpha1.Environment, p pass) plan.Target {
 	return t
 }
 
-// goodID is the last deployment that status records as a success.
+// goodID is the last deployment that status records as a success, also while a later one is under way or has failed.
 func goodID(env *v1alpha1.Environment) int64 {
 	if d := env.Status.Deployment; d != nil && d.State == v1alpha1.DeploymentSucceeded {
 		return d.ID
+	}
+	for _, h := range env.Status.History {
+		if h.Result == v1alpha1.DeploymentSucceeded {
+			return h.ID
+		}
 	}
 	return 0
 }
