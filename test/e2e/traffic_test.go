@@ -21,10 +21,10 @@ import (
 )
 
 const (
-	// interval between two requests of one client: 100 a second.
-	interval = 10 * time.Millisecond
+	// interval between two requests of one client: 60 a second. Five clients together leave two cores room for the cluster itself.
+	interval = time.Second / 60
 	// patience with one request.
-	patience = 15 * time.Second
+	patience = 5 * time.Second
 	// maxInFlight bounds what a stall may pile up; a request beyond it counts as failed.
 	maxInFlight = 2000
 	// fewest requests that a claim of "none failed" rests on.
