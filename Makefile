@@ -83,7 +83,7 @@ test-faults: ## Run the operator with a fault at every write, and with two.
 .PHONY: test-integration
 test-integration: ## Run tests against a real API server and etcd.
 	$(CLUSTER) build control-plane
-	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" go test -timeout 20m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration))
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" go test -timeout 30m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration))
 
 .PHONY: test-e2e
 test-e2e: ## Run tests on a real one-node cluster (root needed).
