@@ -39,7 +39,10 @@ func TestABadDeploymentFailsNoRequest(t *testing.T) {
 		},
 		{
 			name: "crash-loop", policy: v1alpha1.PolicyRollingWithAdditionalBatch, causes: []string{"CrashLoop"},
-			bad:  map[string]any{"environmentProperties": []any{map[string]any{"name": "CRASH_AFTER_MS", "value": "1"}}},
+			// It crashes before it listens: ready for a moment, it would be sent requests.
+			bad: map[string]any{"environmentProperties": []any{
+				map[string]any{"name": "CRASH_AFTER_MS", "value": "1"}, map[string]any{"name": "START_DELAY_MS", "value": "60000"},
+			}},
 			good: map[string]any{"environmentProperties": nil},
 		},
 	}
