@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -166,9 +167,16 @@ func (c *Cluster) lose(p *rollout) {
 func (c *Cluster) replicaSet(d *appsv1.Deployment, revision string) *appsv1.ReplicaSet {
 	s := c.store
 	k := s.kindFor(&appsv1.ReplicaSet{})
-	key := types.NamespacedName{Namespace: d.Namespace, Name: d.Name + "-" + revision}
-	if r := k.byKey[key]; r != nil {
-		return r.object.(*appsv1.ReplicaSet)
+	base := d.Name + "-" + revision
+	key := types.NamespacedName{Namespace: d.Namespace, Name: base}
+	for _, r := range k.records {
+		if r.key.Namespace == d.Namespace && strings.HasPrefix(r.key.Name, base) && metav1.IsControlledBy(r.object, d) {
+			return r.object.(*appsv1.ReplicaSet)
+		}
+	}
+	// One of a predecessor of the same name is still going away: the real controller counts collisions, too.
+	for n := 1; k.byKey[key] != nil; n++ {
+		key.Name = fmt.Sprintf("%s-%d", base, n)
 	}
 	out := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
 		Namespace: key.Namespace, Name: key.Name, Labels: d.Spec.Template.Labels,
