@@ -15,9 +15,11 @@ import (
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -141,23 +143,42 @@ func waitFor(leaving []string, err error) error {
 }
 
 // write applies what differs: first the Deployments, which record what is being done, and then everything else at once. A Service that
-// moved back while the failure was not yet recorded would be moved forth again.
+// moved back while the failure was not yet recorded would be moved forth again. Before them comes only a scaler that must let go of a
+// Deployment: two may not set its size at the same time.
 func (a *Applier) write(ctx context.Context, env *v1alpha1.Environment, want []object.Object, have snapshot.Children) error {
-	var records, rest []object.Object
+	var releases, records, rest []object.Object
 	for _, w := range want {
 		if live, exists := have[w.Child]; w.Keep || (exists && a.right(env, w, live)) {
 			continue
 		}
-		if w.Kind == naming.Deployment {
+		switch {
+		case w.Kind == naming.Deployment:
 			records = append(records, w)
-		} else {
+		case letsGo(w, have[w.Child], want):
+			releases = append(releases, w)
+		default:
 			rest = append(rest, w)
 		}
+	}
+	if err := a.together(ctx, env, releases, have); err != nil {
+		return err
 	}
 	if err := a.together(ctx, env, records, have); err != nil {
 		return err
 	}
 	return a.together(ctx, env, rest, have)
+}
+
+// letsGo says whether a scaler moves away from a Deployment whose size is set here.
+func letsGo(w object.Object, live snapshot.Object, want []object.Object) bool {
+	hpa, ok := live.(*autoscalingv2.HorizontalPodAutoscaler)
+	if !ok || w.Kind != naming.HorizontalPodAutoscaler {
+		return false
+	}
+	return slices.ContainsFunc(want, func(d object.Object) bool {
+		_, sized, _ := unstructured.NestedFieldNoCopy(d.Intent, "spec", "replicas")
+		return sized && d.Kind == naming.Deployment && d.Name == hpa.Spec.ScaleTargetRef.Name
+	})
 }
 
 // together writes children that do not depend on each other's order.
