@@ -181,7 +181,11 @@ func (h *harness) play(jobs []job) {
 	if h.modes == nil {
 		h.modes = map[faults.Mode]int{}
 	}
+	began, done := time.Now(), 0
 	sweep(jobs, func(j job, out *faults.Outcome, err error) {
+		if done++; done%1000 == 0 {
+			h.Logf("%d of %d after %s", done, len(jobs), time.Since(began).Round(time.Second))
+		}
 		if err != nil {
 			h.Errorf("%v: %v", j, err)
 			return

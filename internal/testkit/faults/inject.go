@@ -21,8 +21,8 @@ type armed struct {
 	Fault
 	// left is how often it still refuses; hits is how often it did.
 	left, hits int
-	// until is when it stops to refuse.
-	until time.Time
+	// until is when it stops to refuse, last when it did so last.
+	until, last time.Time
 }
 
 // injector counts the operator's writes, and lets faults happen.
@@ -31,15 +31,16 @@ type injector struct {
 	faults []*armed
 	counts map[string]int
 	// points are all writes so far, in order; creates says which made something.
-	points  []Point
-	creates map[Point]bool
-	current Point
+	points []Point
+	// creates and commits say which of them made something, and which the server accepted.
+	creates, commits map[Point]bool
+	current          Point
 	// firedAt is the number of writes when the first fault happened; 0 before.
 	firedAt int
 }
 
 func newInjector(r *run, faults []Fault) *injector {
-	i := &injector{run: r, counts: map[string]int{}, creates: map[Point]bool{}}
+	i := &injector{run: r, counts: map[string]int{}, creates: map[Point]bool{}, commits: map[Point]bool{}}
 	for _, f := range faults {
 		i.faults = append(i.faults, &armed{Fault: f, left: repeats})
 	}
@@ -66,6 +67,8 @@ func (i *injector) intercept(w simapi.Write) simapi.Decision {
 		i.counts[name]++
 		i.current = Point{name, i.counts[name]}
 		i.points = append(i.points, i.current)
+	} else {
+		i.commits[i.current] = true
 	}
 	for _, f := range i.faults {
 		if d, hit := i.decide(f, w); hit {
@@ -118,11 +121,13 @@ func (i *injector) refuse(f *armed, w simapi.Write) (simapi.Decision, bool) {
 	if f.Mode == Refused {
 		if f.until.IsZero() {
 			f.until = now.Add(lasts)
-			i.run.after(lasts, func() { i.run.surfaced(w, f) })
+			// A moment before the end: the operator may be about to try again just then.
+			i.run.after(lasts-time.Second, func() { i.run.surfaced(w, f) })
 		}
 		if !now.Before(f.until) {
 			return simapi.Decision{}, false
 		}
+		f.last = now
 		list := field.ErrorList{field.Forbidden(field.NewPath("spec"), "a policy says no")}
 		return simapi.Decision{Err: apierrors.NewInvalid(w.Kind.GroupKind(), w.Name, list)}, true
 	}

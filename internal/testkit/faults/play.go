@@ -5,7 +5,6 @@ package faults
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -21,13 +20,15 @@ type Outcome struct {
 
 	end []string
 	// points are the writes in order; after is how many there were when the first fault happened.
-	points  []Point
-	creates map[Point]bool
-	after   int
-	fired   bool
-	passes  int
-	pods    int
-	jobs    map[string]int
+	points []Point
+	// creates and commits say which made something, and which the server accepted.
+	creates, commits map[Point]bool
+	after            int
+	fired            bool
+	passes           int
+	pods             int
+	ceiling          int
+	jobs             map[string]int
 }
 
 // Play plays a scenario with faults. Wrap changes what the operator's client does; nil: nothing.
@@ -75,7 +76,7 @@ func (p *Play) Singles() ([]Fault, error) {
 	var out []Fault
 	for _, point := range clean.points {
 		for _, m := range Modes {
-			if m == Stranger && !clean.creates[point] {
+			if m == Stranger && !clean.creates[point] || m.after() && !clean.commits[point] {
 				continue
 			}
 			out = append(out, Fault{m, point})
@@ -95,55 +96,20 @@ func (p *Play) Run(faults ...Fault) (*Outcome, error) {
 		return nil, err
 	}
 	copied := *clean
-	want, logs := &copied, false
+	want := &copied
 	last := faults[len(faults)-1].Mode
 	switch {
 	case last == Edited:
 		if want, err = p.once(faults, false); err != nil {
 			return nil, err
 		}
-		// A pass that was cut off may not have kept the template of what nobody wants any more.
-		want.drop("ControllerRevision")
-		out.drop("ControllerRevision")
 	case last == Deleted || last == Emptied:
 		out.left()
 		return out, nil
 	}
-	for _, f := range faults {
-		switch {
-		case strings.Contains(f.Point.Write, "configmaps "):
-			// What a failed deployment left is kept if that is possible, and tried once.
-			want.drop("ConfigMap")
-			out.drop("ConfigMap")
-			logs = true
-		case strings.Contains(f.Point.Write, "controllerrevisions "):
-			// A template that could not be kept in time is not kept once nobody wants it any more.
-			want.drop("ControllerRevision")
-			out.drop("ControllerRevision")
-		}
-	}
-	if logs {
-		want.forget(logsRef)
-		out.forget(logsRef)
-	}
+	tolerate(p.Scenario, faults, want, out)
 	out.compare(want, faults)
 	return out, nil
-}
-
-// drop forgets a kind.
-func (o *Outcome) drop(kind string) {
-	o.end = slices.DeleteFunc(slices.Clone(o.end), func(line string) bool { return strings.HasPrefix(line, kind+" ") })
-}
-
-// logsRef names what a failed deployment left.
-var logsRef = regexp.MustCompile(`"logsRef":\{[^}]*\},?`)
-
-// forget cuts something out of every object.
-func (o *Outcome) forget(what *regexp.Regexp) {
-	o.end = slices.Clone(o.end)
-	for i, line := range o.end {
-		o.end[i] = what.ReplaceAllString(line, "")
-	}
 }
 
 // Second are the points at which a second fault may follow on the first, in a run that had one.
@@ -199,7 +165,7 @@ func (p *Play) once(faults []Fault, whole bool) (*Outcome, error) {
 	if err := r.play(); err != nil {
 		r.problem("O1: %v; failing: %v", err, r.failing())
 	}
-	out := &Outcome{points: r.inject.points, creates: r.inject.creates, after: r.inject.firedAt, fired: r.inject.fired(), passes: r.allPasses()}
+	out := &Outcome{points: r.inject.points, creates: r.inject.creates, commits: r.inject.commits, ceiling: p.Scenario.Ceiling, after: r.inject.firedAt, fired: r.inject.fired(), passes: r.allPasses()}
 	r.Store.Intercept = nil
 	if failing := r.failing(); len(failing) > 0 {
 		r.problem("O1: at rest, passes fail: %v", failing)

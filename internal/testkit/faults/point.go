@@ -5,6 +5,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +77,11 @@ const (
 	// Failover: crash after the write, and a process that was started long before, and did its own passes then, takes over.
 	Failover Mode = "C13"
 )
+
+// after says whether a mode lets the write happen first.
+func (m Mode) after() bool {
+	return slices.Contains([]Mode{CrashAfter, LostAnswer, Edited, Deleted, Emptied, Failover}, m)
+}
 
 // Modes of singles, and those of pairs.
 var (

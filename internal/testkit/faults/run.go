@@ -301,6 +301,10 @@ func (r *run) surfaced(w simapi.Write, f *armed) {
 		// What a failed deployment left is not worth a condition; a status that cannot be written cannot tell.
 		return
 	}
+	const retry = 90 * time.Second
+	if r.Store.Now().Sub(f.last) > retry {
+		return // nobody wants it any more
+	}
 	env := r.env()
 	if env == nil || !condition.IsTrue(env.Status.Conditions, v1alpha1.ConditionReady) || w.Kind.Group == v1alpha1.GroupVersion.Group {
 		return

@@ -1,0 +1,100 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// tolerance is a difference from the clean run that is no bug. All that is tolerated is in this list.
+type tolerance struct {
+	why string
+	// when says which runs may differ so.
+	when func(s *Scenario, f Fault) bool
+	// cut takes the difference out of both ends.
+	cut func(want, got *Outcome)
+}
+
+var tolerances = []tolerance{
+	{
+		why:  "what a failed deployment left is kept if that is possible, and tried once",
+		when: func(_ *Scenario, f Fault) bool { return strings.Contains(f.Point.Write, " configmaps ") },
+		cut: func(want, got *Outcome) {
+			both(want, got, func(o *Outcome) { o.drop("ConfigMap"); o.forget(logsRef) })
+		},
+	},
+	{
+		why: "a template that could not be kept in time is not kept once nobody wants it any more",
+		when: func(_ *Scenario, f Fault) bool {
+			return f.Mode == Edited || strings.Contains(f.Point.Write, " controllerrevisions ")
+		},
+		cut: func(want, got *Outcome) { both(want, got, func(o *Outcome) { o.drop("ControllerRevision") }) },
+	},
+	{
+		why:  "a deployment that is superseded before status was written is not in the history: nothing else tells of it",
+		when: func(s *Scenario, _ Fault) bool { return s.interrupts() },
+		cut:  func(want, got *Outcome) { both(want, got, func(o *Outcome) { o.forget(superseded) }) },
+	},
+	{
+		why: "while what takes back or replaces a deployment cannot be written, Kubernetes goes on with that deployment",
+		when: func(s *Scenario, f Fault) bool {
+			return s.interrupts() && slices.Contains([]Mode{ServerError, TooMany, Denied, Refused, Late}, f.Mode)
+		},
+		cut: func(want, _ *Outcome) { want.pods += want.ceiling },
+	},
+	{
+		why: "while a failure cannot be written down, the deployment may fail for another reason, too; that one is told",
+		when: func(s *Scenario, f Fault) bool {
+			return s.fails() && f.Mode == Refused && strings.HasPrefix(f.Point.Write, "apply deployments ")
+		},
+		cut: func(want, got *Outcome) { both(want, got, func(o *Outcome) { o.forget(reasons) }) },
+	},
+}
+
+// interrupts says whether the user changes his mind while a deployment is under way.
+func (s *Scenario) interrupts() bool {
+	kind, _, _ := strings.Cut(s.Name, "/")
+	return slices.Contains([]string{"abort", "preempt", "there-and-back", "paused-in-the-middle"}, kind)
+}
+
+// fails says whether a deployment of the scenario fails because of its instances.
+func (s *Scenario) fails() bool {
+	kind, _, _ := strings.Cut(s.Name, "/")
+	return slices.Contains([]string{"rollback", "pause", "ignore"}, kind)
+}
+
+// tolerate takes what may differ out of both ends.
+func tolerate(s *Scenario, faults []Fault, want, got *Outcome) {
+	for _, t := range tolerances {
+		if slices.ContainsFunc(faults, func(f Fault) bool { return t.when(s, f) }) {
+			t.cut(want, got)
+		}
+	}
+}
+
+func both(want, got *Outcome, f func(*Outcome)) { f(want); f(got) }
+
+var (
+	// logsRef names what a failed deployment left.
+	logsRef = regexp.MustCompile(`"logsRef":\{[^}]*\},?`)
+	// reasons are why instances fail, as one word and as a sentence.
+	reasons = regexp.MustCompile(`"(message|beanpod\.dev/failed-message)":"[^"]*",?|InstancesCrashed|TimedOut|HealthBelowMinimum`)
+	// superseded is a record of the history.
+	superseded = regexp.MustCompile(`\{[^{}]*"result":"Superseded"[^{}]*\},?`)
+)
+
+// drop forgets a kind.
+func (o *Outcome) drop(kind string) {
+	o.end = slices.DeleteFunc(slices.Clone(o.end), func(line string) bool { return strings.HasPrefix(line, kind+" ") })
+}
+
+// forget cuts something out of every object.
+func (o *Outcome) forget(what *regexp.Regexp) {
+	o.end = slices.Clone(o.end)
+	for i, line := range o.end {
+		o.end[i] = strings.ReplaceAll(what.ReplaceAllString(line, ""), ",]", "]")
+	}
+}
