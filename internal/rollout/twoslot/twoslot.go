@@ -179,7 +179,7 @@ func advance(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, 
 	case s.Fresh.Wanted < p.Desired:
 		return grow(p, at)
 	default:
-		return promote(want, p, with, at)
+		return promote(want, s, p, with, at)
 	}
 }
 
@@ -207,7 +207,7 @@ func evaluate(want plan.Target, s Sides, p plan.Progress, since time.Time, with 
 	case s.Fresh.Wanted < p.Desired:
 		return grow(p, at)
 	case ready(s.Fresh) || (ignore && at.After(deadline)):
-		return promote(want, p, with, at)
+		return promote(want, s, p, with, at)
 	case at.After(deadline):
 		return failed(p, v1alpha1.ReasonTimedOut, late(s, p, with))
 	default:
@@ -236,7 +236,7 @@ func evaluated(want plan.Target, s Sides, p plan.Progress, with settings.Rollout
 }
 
 // promote sends all requests to the new set, unless its health is not good enough yet.
-func promote(want plan.Target, p plan.Progress, with settings.Rollout, at time.Time) plan.Progress {
+func promote(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, at time.Time) plan.Progress {
 	deadline := p.Rollout.StageAt.Add(plan.Limit(strict(with)))
 	good := with.OnFailure == v1alpha1.OnFailureIgnore || plan.Passes(want.Judged.Status, with.MinStatus)
 	switch {
@@ -248,7 +248,8 @@ func promote(want plan.Target, p plan.Progress, with settings.Rollout, at time.T
 		p.Reason = fmt.Sprintf("the new instances run; their health is %s, and at least %s is required", want.Judged.Status, with.MinStatus)
 	case !want.Routed:
 		// Nothing is moved, and so nothing records since when: they have been working since they were started.
-		p.State, p.Moved, p.Settled, p.Updated, p.Reason = plan.Idle, true, true, p.Desired, upToDate
+		p.Moved = true
+		return done(s, p, with)
 	default:
 		p.State, p.Moved, p.MovedSince = plan.InProgress, true, whole(at)
 		p.Wake = p.MovedSince.Add(seconds(with.HoldSeconds))
@@ -277,10 +278,21 @@ func hold(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, at 
 		p.State, p.Deadline, p.Wake = plan.InProgress, deadline, deadline.Add(time.Second)
 		p.Reason = "all requests go to the new instances, and not all of these are healthy; the old ones are kept"
 	case !at.Before(until):
-		p.State, p.Settled, p.Updated, p.Reason = plan.Idle, true, p.Desired, upToDate
+		return done(s, p, with)
 	default:
 		p.State, p.Wake, p.Reason = plan.InProgress, until, held(with)
 	}
+	return p
+}
+
+// done is the end. Where failures are ignored, it tells how many instances do not work: nobody writes it down later.
+func done(s Sides, p plan.Progress, with settings.Rollout) plan.Progress {
+	p.State, p.Settled, p.Reason = plan.Idle, true, upToDate
+	if with.OnFailure == v1alpha1.OnFailureIgnore && s.Fresh.Settled && p.Updated < p.Desired {
+		p.Reason = fmt.Sprintf("%d of %d instances are healthy; the others are ignored, as onFailure says", p.Updated, p.Desired)
+		return p
+	}
+	p.Updated = p.Desired
 	return p
 }
 
