@@ -6,6 +6,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -194,10 +195,20 @@ func aborts() []*Scenario {
 
 func after(when func(*run) bool, s Step) Step { return Step{When: when, Do: s.Do} }
 
-// settled: nothing is under way.
+// settled: nothing is under way, and nothing is refused.
 func settled(r *run) bool {
 	env := r.env()
+	if env != nil && slices.Contains([]string{v1alpha1.ReasonWriteRefused, v1alpha1.ReasonNotOwned}, reasonOf(env, v1alpha1.ConditionApplied)) {
+		return false
+	}
 	return env != nil && env.Status.ObservedGeneration == env.Generation && !condition.IsTrue(env.Status.Conditions, v1alpha1.ConditionReconciling)
+}
+
+func reasonOf(env *v1alpha1.Environment, kind string) string {
+	if c := condition.Find(env.Status.Conditions, kind); c != nil {
+		return c.Reason
+	}
+	return ""
 }
 
 func edit(f func(*v1alpha1.Environment)) Step { return Step{Do: func(r *run) { r.change(f) }} }

@@ -5,15 +5,14 @@ package faults_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"strings"
 	"sync"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,11 +29,10 @@ type planted struct {
 	mu sync.Mutex
 	// apply changes what is applied; nil: nothing.
 	apply func(p *planted, content map[string]any)
+	// failed is told when an apply fails; nil: nothing.
+	failed func(p *planted, content map[string]any, err error)
 	// seen changes a Deployment that is read; nil: nothing.
 	seen func(p *planted, d *appsv1.Deployment)
-	// create and remove take over; nil: nothing.
-	create func(p *planted, obj client.Object)
-	remove func(opts []client.DeleteOption) []client.DeleteOption
 	// kept is what the bug remembers in memory.
 	kept map[string]map[string]string
 }
@@ -51,7 +49,13 @@ func (p *planted) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 	p.mu.Lock()
 	p.apply(p, content)
 	p.mu.Unlock()
-	return p.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: content}), opts...)
+	err = p.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: content}), opts...)
+	if err != nil && p.failed != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.failed(p, content, err)
+	}
+	return err
 }
 
 // Get implements client.Client.
@@ -64,22 +68,6 @@ func (p *planted) Get(ctx context.Context, key client.ObjectKey, obj client.Obje
 		p.seen(p, d)
 	}
 	return err
-}
-
-// Create implements client.Client.
-func (p *planted) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
-	if p.create != nil {
-		p.create(p, obj)
-	}
-	return p.Client.Create(ctx, obj, opts...)
-}
-
-// Delete implements client.Client.
-func (p *planted) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
-	if p.remove != nil {
-		opts = p.remove(opts)
-	}
-	return p.Client.Delete(ctx, obj, opts...)
 }
 
 // inMemory keeps annotations of Deployments in memory instead of writing them.
@@ -103,7 +91,48 @@ func inMemory(prefix string) *planted {
 	}
 }
 
-// TestPlanted plants bugs, and wants singles to find each.
+// forgetful writes no failure any more once that met a conflict.
+func forgetful() *planted {
+	const prefix = "beanpod.dev/failed-"
+	return &planted{
+		apply: func(p *planted, content map[string]any) {
+			annotations, _, _ := unstructured.NestedStringMap(content, "metadata", "annotations")
+			for k := range annotations {
+				if _, conflict := p.kept["conflict"]; conflict && strings.HasPrefix(k, prefix) {
+					unstructured.RemoveNestedField(content, "metadata", "annotations", k)
+				}
+			}
+		},
+		failed: func(p *planted, content map[string]any, err error) {
+			annotations, _, _ := unstructured.NestedStringMap(content, "metadata", "annotations")
+			if annotations[v1alpha1.AnnotationFailedChange] != "" && apierrors.IsConflict(err) {
+				p.kept["conflict"] = nil
+			}
+		},
+	}
+}
+
+// hasty sends requests to a second set that it did not start itself.
+func hasty() *planted {
+	return &planted{
+		apply: func(p *planted, content map[string]any) {
+			name, _, _ := unstructured.NestedString(content, "metadata", "name")
+			if content["kind"] == "Deployment" {
+				p.kept[name] = nil
+			}
+		},
+		seen: func(p *planted, d *appsv1.Deployment) {
+			if _, mine := p.kept[d.Name]; mine || !strings.HasSuffix(d.Name, "-b") {
+				return
+			}
+			route := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "blue"}}
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"selector":{"beanpod.dev/slot":"b"}}}`))
+			_ = p.Patch(context.Background(), route, patch)
+		},
+	}
+}
+
+// TestPlanted plants bugs that nobody sees without a fault, and wants singles to find each.
 func TestPlanted(t *testing.T) {
 	for _, tc := range []struct {
 		name, scenario string
@@ -111,38 +140,18 @@ func TestPlanted(t *testing.T) {
 	}{
 		{"the failure is remembered in memory only", "rollback/Rolling/first", inMemory("beanpod.dev/failed-")},
 		{"when a stage began is remembered in memory only", "rollback/Immutable/first", inMemory("beanpod.dev/stage-started-at")},
-		{"the release command has a name by chance", "release/Rolling", &planted{create: func(p *planted, obj client.Object) {
-			if j, ok := obj.(*batchv1.Job); ok {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				p.kept[j.Name] = map[string]string{}
-				j.Name = fmt.Sprintf("%s-%p", j.Name, p)
-				delete(j.Labels, v1alpha1.LabelEnvironmentUID)
-			}
-		}}},
-		{"a deletion takes whatever has the name", "version/Immutable/1", &planted{remove: func([]client.DeleteOption) []client.DeleteOption { return nil }}},
-		{"requests move before the new set is ready", "version/Immutable/1", &planted{apply: func(p *planted, content map[string]any) {
-			name, _, _ := unstructured.NestedString(content, "metadata", "name")
-			if strings.HasSuffix(name, "-b") {
-				p.kept[name] = nil
-			}
-			if _, begun := p.kept["blue-b"]; begun && content["kind"] == "Deployment" {
-				route := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "blue"}}
-				patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"selector":{"beanpod.dev/slot":"b"}}}`))
-				_ = p.Patch(context.Background(), route, patch)
-			}
-		}}},
+		{"the failure is forgotten when its write meets a conflict", "rollback/Immutable/first", forgetful()},
+		{"requests move before the new set is ready, after a restart", "version/Immutable/1", hasty()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			p := &faults.Play{Scenario: find(t, tc.scenario), Wrap: func(c client.Client) client.Client {
-				bug := &planted{Client: c, apply: tc.bug.apply, seen: tc.bug.seen, create: tc.bug.create, remove: tc.bug.remove, kept: map[string]map[string]string{}}
+				bug := &planted{Client: c, apply: tc.bug.apply, seen: tc.bug.seen, failed: tc.bug.failed, kept: map[string]map[string]string{}}
 				return bug
 			}}
 			list, err := p.Singles()
 			if err != nil {
-				t.Logf("found without any fault: %.300s", err)
-				return
+				t.Fatalf("found without any fault: %.300s", err)
 			}
 			for i, f := range list {
 				out, err := p.Run(f)

@@ -46,9 +46,36 @@ var tolerances = []tolerance{
 		cut: func(want, _ *Outcome) { want.pods += want.ceiling },
 	},
 	{
+		why:  "what replaces a deployment, and is refused for minutes, comes when that deployment has ended well",
+		when: func(s *Scenario, f Fault) bool { return s.interrupts() && f.Mode.lasts() },
+		cut:  func(want, got *Outcome) { both(want, got, func(o *Outcome) { o.forget(ofSecond) }) },
+	},
+	{
+		why: "an abort that cannot be written down before the deployment has ended well does nothing, and says so",
+		when: func(s *Scenario, f Fault) bool {
+			return strings.HasPrefix(s.Name, "abort/") && f.Mode.lasts() && strings.HasPrefix(f.Point.Write, "apply deployments ")
+		},
+		cut: func(want, got *Outcome) {
+			if got.runs("v2", "no deployment was running when it was asked for") {
+				want.end, want.pods = got.end, max(want.pods, got.pods)
+			}
+		},
+	},
+	{
+		why: "who edits between a failure and the write that records it gets the new version in another slot, and no record of the failure",
+		when: func(_ *Scenario, f Fault) bool {
+			return f.Mode == Edited && strings.HasPrefix(f.Point.Write, "create configmaps ")
+		},
+		cut: func(want, got *Outcome) {
+			if got.runs("v3", `"reason":"Ready","status":"True"`) {
+				want.end, want.pods, want.jobs = got.end, max(want.pods, got.pods), got.jobs
+			}
+		},
+	},
+	{
 		why: "while a failure cannot be written down, the deployment may fail for another reason, too; that one is told",
 		when: func(s *Scenario, f Fault) bool {
-			return s.fails() && f.Mode == Refused && strings.HasPrefix(f.Point.Write, "apply deployments ")
+			return s.fails() && f.Mode.lasts() && strings.HasPrefix(f.Point.Write, "apply deployments ")
 		},
 		cut: func(want, got *Outcome) { both(want, got, func(o *Outcome) { o.forget(reasons) }) },
 	},
@@ -82,9 +109,28 @@ var (
 	logsRef = regexp.MustCompile(`"logsRef":\{[^}]*\},?`)
 	// reasons are why instances fail, as one word and as a sentence.
 	reasons = regexp.MustCompile(`"(message|beanpod\.dev/failed-message)":"[^"]*",?|InstancesCrashed|TimedOut|HealthBelowMinimum`)
+	// ofSecond is the record of the second deployment, and what would come back.
+	ofSecond = regexp.MustCompile(`\{[^{}]*"id":2,[^{}]*\},?|"beanpod\.dev/good-revision":"[^"]*",?`)
 	// superseded is a record of the history.
 	superseded = regexp.MustCompile(`\{[^{}]*"result":"Superseded"[^{}]*\},?`)
 )
+
+// lasts says whether the operator sees a refusal that lasts: it asks again after a minute.
+func (m Mode) lasts() bool { return m == Refused || m == Denied }
+
+// runs says whether all instances are ready ones of a version, and the Environment says something.
+func (o *Outcome) runs(version, says string) bool {
+	pods, told := 0, false
+	for _, line := range o.end {
+		if strings.HasPrefix(line, "Pod ") {
+			if pods++; !strings.HasSuffix(line, ", "+version+", ready: true") {
+				return false
+			}
+		}
+		told = told || strings.HasPrefix(line, "Environment ") && strings.Contains(line, says)
+	}
+	return pods > 0 && told
+}
 
 // drop forgets a kind.
 func (o *Outcome) drop(kind string) {
