@@ -77,8 +77,8 @@ test-unit: vet ## Run tests that need nothing but Go.
 	for d in $(NESTED); do (cd $$d && env -u KUBEBUILDER_ASSETS -u KUBECONFIG go test $(ARGS) ./...); done
 
 .PHONY: test-faults
-test-faults: ## Run the operator with a fault at every write, and with two.
-	go test ./internal/testkit/faults -count=1 -timeout 30m -v -run 'TestFaults' -some=0 -pairs=20000 $(ARGS)
+test-faults: ## Run the operator with a fault at every write of the core scenarios, at many others chosen by the day, and with two faults.
+	go test ./internal/testkit/faults -count=1 -timeout 30m -v -run 'TestFaults|TestPlanted' -core -some=4000 -pairs=2000 $(ARGS)
 
 .PHONY: test-integration
 test-integration: ## Run tests against a real API server and etcd.

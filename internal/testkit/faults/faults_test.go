@@ -145,16 +145,24 @@ func TestFaults(t *testing.T) {
 	played := len(singles)
 	couples := h.couples(chance)
 	h.play(couples)
+	if *only == "" && *with == "" && *core && len(couples) < *pairs {
+		t.Errorf("there are only %d pairs to play, not %d", len(couples), *pairs)
+	}
 	t.Logf("faults: scenarios %d, points %d, singles %d of %d (%d of them always), pairs %d of %d, divergences %d %v, seed %d, %s",
 		len(plays), points, played, all, always, len(couples), len(h.seconds), h.bad, h.modes, day, time.Since(began).Round(time.Second))
 }
 
-// What was measured, less a twentieth; the points are a lower bound, not yet measured. A change that makes a number smaller loses coverage: it must say so here.
+// What was measured. A change that makes a number smaller loses coverage: it must say so here.
 const (
-	leastScenarios = 110
-	leastPoints    = 1000
-	leastSingles   = 21869
+	leastScenarios = 114
+	leastPoints    = 1738
+	leastSingles   = 22808
 )
+
+// open are the singles that are known to diverge and not yet decided upon. One that does not diverge any more fails the test.
+var open = map[string]string{
+	"-scenario=create/release-fails -faults='C11 apply serviceaccounts shop/blue #1'": "the user edits before the release command of deployment 1 is made, so v3 is deployment 1; in the clean edited run the pass goes on and makes it first",
+}
 
 // heart are the scenarios whose singles are all played with -core: creation, and of each policy a success, a rollback and an abort,
 // and release commands.
@@ -211,6 +219,14 @@ func (h *harness) play(jobs []job) {
 			return
 		}
 		first := j.faults[0]
+		if why, known := open[j.String()]; known {
+			if len(out.Problems) == 0 {
+				h.Errorf("%v does not diverge any more: take it from the list", j)
+			}
+			h.Logf("open: %v: %s", j, why)
+			h.alone[j.String()] = true
+			return
+		}
 		if len(out.Problems) > 0 {
 			h.diverged(j, out)
 			return
