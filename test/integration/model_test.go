@@ -244,7 +244,7 @@ func (g *game) compare() error {
 		if broken := g.real.failed(); broken != "" {
 			return errors.New("on the way: " + broken)
 		}
-		if other := want; moving == "" && still > silence && g.forgiven(got.Reason) {
+		if other := want; moving == "" && still > silence && g.forgiven(got.Reason, still) {
 			if other.Reason = got.Reason; reflect.DeepEqual(got, other) {
 				g.note("race", fmt.Sprintf("%s instead of %s", got.Reason, want.Reason))
 				g.toy.Reason, want = got.Reason, other
@@ -264,8 +264,8 @@ func (g *game) compare() error {
 }
 
 // forgiven says whether a reason may differ from the toy's: one of them tells an old success, and the other one does not.
-func (g *game) forgiven(reason string) bool {
-	if g.strict && reason == toy.ReasonUpdated && g.toy.Reason == toy.ReasonTimedOut {
+func (g *game) forgiven(reason string, still time.Duration) bool {
+	if g.strict && reason == toy.ReasonUpdated && g.toy.Reason == toy.ReasonTimedOut && still > longSilence {
 		// Under load the real controller was seen to lose the moment at which it would look at the deadline again. Rollouts have a
 		// clock of their own for that.
 		return true
