@@ -41,7 +41,7 @@ func Build(s settings.Settings, step plan.Step, now snapshot.Snapshot) ([]object
 	web := s.Tier == v1alpha1.TierWebServer
 	gateway := s.Routing.Type == v1alpha1.RoutingGateway
 	list.add(web, func() (object.Object, error) { return webserver.Service(s, step.Traffic) })
-	list.add(web && gateway && beside(step), func() (object.Object, error) { return webserver.Candidate(s, fresh(step)) })
+	list.add(web && gateway && beside(step), func() (object.Object, error) { return webserver.Candidate(s, step.Current) })
 	list.add(web && s.Routing.Type == v1alpha1.RoutingIngress, func() (object.Object, error) { return webserver.Ingress(s) })
 	list.add(web && gateway, func() (object.Object, error) { return webserver.HTTPRoute(s, step.Traffic) })
 	list.add(s.Scaler == settings.ScalerHPA, func() (object.Object, error) { return scaling.HorizontalPodAutoscaler(s, step.Scaler) })
@@ -53,9 +53,6 @@ func Build(s settings.Settings, step plan.Step, now snapshot.Snapshot) ([]object
 func beside(step plan.Step) bool {
 	return len(step.Slots) == 2 && step.Rollout.Policy == v1alpha1.PolicyTrafficSplitting
 }
-
-// fresh is the slot that the rollout changes.
-func fresh(step plan.Step) string { return step.Current }
 
 // keptRevisions is how many pod templates are kept besides those in use.
 const keptRevisions = 2

@@ -18,7 +18,7 @@ import (
 func (s scene) begin() plan.Step {
 	r := s.number()
 	if s.releases(r.Type) {
-		if ready := s.released(r); ready == nil || !ready.Succeeded {
+		if ready := s.released(); ready == nil || !ready.Succeeded {
 			return s.release(r, ready)
 		}
 		r.ID, r.Abort = s.pending.ID, s.pending.Abort
@@ -113,7 +113,7 @@ func (s scene) releases(kind v1alpha1.DeploymentType) bool {
 }
 
 // released is the release command that was made for this rollout; nil when there is none yet.
-func (s scene) released(plan.Rollout) *snapshot.Release {
+func (s scene) released() *snapshot.Release {
 	if s.pending != nil && s.pending.Change == s.goal.Change && !s.pending.Deleting {
 		return s.pending
 	}

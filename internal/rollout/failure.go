@@ -90,11 +90,8 @@ func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Con
 // rolledBack follows the return to what ran before, and then keeps it. When that came back is written on the slot as the beginning
 // of a stage, as status says it of a success: what becomes of the instances later, and scaling them, is not the rollback's doing.
 func (s scene) rolledBack() plan.Step {
-	only := s
-	only.other = nil
 	want := s.aim()
 	want.Abort, want.Judged = "", plan.Judgement{}
-	only.want = want
 	// A rollback that cannot go on stops, whatever the policy says of failures.
 	with := s.with
 	with.OnFailure = v1alpha1.OnFailurePause

@@ -183,7 +183,9 @@ var _ = Describe("A deployment", func() {
 		_, writes = w.mustPass(ctx)
 		Expect(writes).To(BeEmpty())
 
-		w.change(ctx, func(e *v1alpha1.Environment) { e.Annotations = map[string]string{v1alpha1.AnnotationRestartRequested: "again"} })
+		w.change(ctx, func(e *v1alpha1.Environment) {
+			e.Annotations = map[string]string{v1alpha1.AnnotationRestartRequested: "again"}
+		})
 		w.mustPass(ctx)
 		w.later(time.Second)
 		w.rollout(ctx, 2, "NewReplicaSetAvailable")
