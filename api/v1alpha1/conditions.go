@@ -118,7 +118,7 @@ const (
 // ConditionApplied says whether every child is written as it should be.
 //
 // Reasons when True: AllApplied. When False: NotOwned, QuotaExceeded, WriteRefused, WriteFailed, Paused, NamespaceTerminating, InputsNotResolved,
-// GatewayAPINotInstalled, NotYetSupported, Rebuilding.
+// GatewayAPINotInstalled, Rebuilding.
 const ConditionApplied = "Applied"
 
 // Reasons of ConditionApplied.

@@ -20,6 +20,9 @@ const (
 	LabelSlot = "beanpod.dev/slot"
 	// LabelGroup holds the isolation group: pods of one group in one namespace may call each other.
 	LabelGroup = "beanpod.dev/group"
+	// LabelRelease holds the name of the Environment, on the pods of its release commands. They do not have LabelEnvironmentUID: no
+	// Service may select them, and no disruption budget counts them.
+	LabelRelease = "beanpod.dev/release"
 	// LabelDeployment holds the number of the failed deployment that a ConfigMap tells of.
 	LabelDeployment = "beanpod.dev/deployment"
 )

@@ -35,7 +35,7 @@ const (
 	ReleasesByEnvironment  = "beanpod.releases"
 )
 
-// NewObject makes an empty object of a kind.
+// NewObject makes an empty object of a kind that has a fixed name; the others are listed.
 func NewObject(kind naming.Kind) client.Object {
 	switch kind {
 	case naming.Deployment:
@@ -54,10 +54,6 @@ func NewObject(kind naming.Kind) client.Object {
 		return &policyv1.PodDisruptionBudget{}
 	case naming.NetworkPolicy:
 		return &networkingv1.NetworkPolicy{}
-	case naming.ControllerRevision:
-		return &appsv1.ControllerRevision{}
-	case naming.Job:
-		return &batchv1.Job{}
 	default:
 		return nil
 	}

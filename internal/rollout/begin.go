@@ -41,7 +41,7 @@ func (s scene) number() plan.Rollout {
 		batch = max(1, n)
 	}
 	return plan.Rollout{
-		ID: s.newest() + 1, Type: kind, Policy: with.Policy, Batch: batch, StartedAt: whole(s.at), Abort: s.want.Abort,
+		ID: s.newest() + 1, Type: kind, Policy: with.Policy, Batch: batch, StartedAt: plan.Whole(s.at), Abort: s.want.Abort,
 	}
 }
 
@@ -87,7 +87,7 @@ func (s scene) memory() snapshot.Failure {
 }
 
 func (s scene) beginBeside(r plan.Rollout, with settings.Rollout) plan.Step {
-	r.Instances, r.StageAt = s.size(), whole(s.at)
+	r.Instances, r.StageAt = s.size(), plan.Whole(s.at)
 	p := twoslot.Begin(s.aim(), r, s.ready(), with)
 	fresh := plan.Slot{Name: other(s.stable.Name), Content: s.goal, Rollout: p.Rollout, Strategy: p.Strategy, Replicas: p.Replicas, Good: s.good()}
 	step := s.step(p, fresh)

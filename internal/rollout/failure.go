@@ -21,7 +21,7 @@ func (s scene) fail(step plan.Step, f plan.Failure) plan.Step {
 	}
 	memory := snapshot.Failure{Change: step.Target.Change, Version: step.Target.Version, Reason: f.Reason, Message: f.Message}
 	r := step.Rollout
-	r.StartedAt, r.StageAt, r.Instances, r.Ignored, r.Abort = whole(s.at), time.Time{}, 0, 0, s.want.Abort
+	r.StartedAt, r.StageAt, r.Instances, r.Ignored, r.Abort = plan.Whole(s.at), time.Time{}, 0, 0, s.want.Abort
 	slot := s.keeps(step)
 	failing := slot.Name == s.current.Name && step.Release == nil
 	content, ok := s.before(slot, failing)
@@ -69,7 +69,7 @@ func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Con
 		// Nothing begins here, so what the Deployment says of its progress still counts.
 		r.StartedAt = slot.StartedAt
 		if inplace.Done(slot, r) {
-			r.StageAt = whole(s.at)
+			r.StageAt = plan.Whole(s.at)
 		}
 	}
 	// The restart that was asked for is part of what failed.
@@ -101,7 +101,7 @@ func (s scene) rolledBack() plan.Step {
 	p := inplace.Next(want, s.current, s.recorded, with, s.at)
 	slot := plan.Kept(s.current, p.Strategy)
 	if p.State == plan.Idle && slot.Rollout.StageAt.IsZero() {
-		slot.Rollout.StageAt = whole(s.at)
+		slot.Rollout.StageAt = plan.Whole(s.at)
 	}
 	step := s.step(p, slot)
 	step.Slots = []plan.Slot{slot}
@@ -164,6 +164,3 @@ func (s scene) aborts(p plan.Progress) bool {
 func aborted() *plan.Failure {
 	return &plan.Failure{Reason: v1alpha1.ReasonAborted, Message: "it was aborted by annotation " + v1alpha1.AnnotationAbortRequested}
 }
-
-// whole is a moment as it is recorded.
-func whole(at time.Time) time.Time { return at.UTC().Truncate(time.Second) }

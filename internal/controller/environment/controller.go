@@ -229,7 +229,7 @@ func target(env *v1alpha1.Environment, p pass) plan.Target {
 	}
 	if current := newest(p.now); current.Name != "" {
 		judged := wanted(env, p)
-		judged.DeploymentStarted = later(current.StartedAt, current.ProgressAt)
+		judged.DeploymentStarted = plan.Later(current.StartedAt, current.ProgressAt)
 		t.Judged.Status, t.Judged.Crash = health.Judge(health.Input{Now: p.now, At: p.at, Wanted: judged}, current.Name, current.Revision)
 	}
 	return t
@@ -257,13 +257,6 @@ func goodID(env *v1alpha1.Environment) int64 {
 		}
 	}
 	return 0
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 func lastID(env *v1alpha1.Environment) int64 {
@@ -301,7 +294,7 @@ func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
 		w.NextRevision, w.NextVersion = t.Revision, t.Version
 	}
 	if fresh, ok := p.now.Slots[p.step.Current]; ok && fresh.Name != slot.Name {
-		w.DeploymentStarted = later(fresh.StageAt, fresh.ProgressAt)
+		w.DeploymentStarted = plan.Later(fresh.StageAt, fresh.ProgressAt)
 	}
 	return w
 }

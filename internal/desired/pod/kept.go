@@ -37,10 +37,6 @@ func Kept(raw []byte, slot string, c snapshot.Content) (*corev1ac.PodTemplateSpe
 	return t, nil
 }
 
-// LabelRelease is on the pods of release commands. They do not have the environment's own label: no Service may select them, and no
-// disruption budget counts them.
-const LabelRelease = "beanpod.dev/release"
-
 // Release is the pod that runs the release command: the main process's container with another command, without ports and probes.
 func Release(s settings.Settings) *corev1ac.PodTemplateSpecApplyConfiguration {
 	t := Template(s, "")
@@ -54,6 +50,6 @@ func Release(s settings.Settings) *corev1ac.PodTemplateSpecApplyConfiguration {
 	t.Spec.WithRestartPolicy(corev1.RestartPolicyNever).WithTerminationGracePeriodSeconds(stopSeconds)
 	delete(t.Labels, v1alpha1.LabelSlot)
 	delete(t.Labels, v1alpha1.LabelEnvironmentUID)
-	t.WithLabels(map[string]string{LabelRelease: s.Name})
+	t.WithLabels(map[string]string{v1alpha1.LabelRelease: s.Name})
 	return t
 }

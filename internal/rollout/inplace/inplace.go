@@ -143,7 +143,7 @@ func ignore(p plan.Progress, slot snapshot.Slot, with settings.Rollout, at time.
 		return p
 	}
 	p.Rollout.Ignored++
-	p.Rollout.StageAt = at.UTC().Truncate(time.Second)
+	p.Rollout.StageAt = plan.Whole(at)
 	p.Strategy = Strategy(p.Rollout.Policy, p.Rollout.Batch, p.Desired, p.Rollout.Ignored, with)
 	return p
 }

@@ -205,6 +205,17 @@ func Limit(with settings.Rollout) time.Duration {
 	return time.Duration(with.GateSeconds+with.TimeoutSeconds) * time.Second
 }
 
+// Whole is a moment as it is recorded: in seconds.
+func Whole(at time.Time) time.Time { return at.UTC().Truncate(time.Second) }
+
+// Later is the later of two moments.
+func Later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // Earliest is the first of the moments that are not zero.
 func Earliest(moments ...time.Time) time.Time {
 	var first time.Time

@@ -172,7 +172,7 @@ func advance(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, 
 	splits := p.Rollout.Policy == v1alpha1.PolicyTrafficSplitting && want.Routed
 	switch {
 	case splits && (s.Fresh.Wanted >= p.Desired || !want.Weighted):
-		p.State, p.Split, p.SplitSince = plan.InProgress, share(want, s, with), whole(at)
+		p.State, p.Split, p.SplitSince = plan.InProgress, share(want, s, with), plan.Whole(at)
 		p.Wake = p.SplitSince.Add(seconds(with.EvaluationSeconds))
 		p.Reason = evaluated(want, s, p, with)
 		return p
@@ -186,7 +186,7 @@ func advance(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, 
 // grow starts the rest of the new set.
 func grow(p plan.Progress, at time.Time) plan.Progress {
 	n := p.Desired
-	p.State, p.Replicas, p.Rollout.StageAt = plan.InProgress, &n, whole(at)
+	p.State, p.Replicas, p.Rollout.StageAt = plan.InProgress, &n, plan.Whole(at)
 	p.Reason = fmt.Sprintf("%d of %d new instances are started and healthy; starting the others", p.Updated, n)
 	return p
 }
@@ -196,7 +196,7 @@ func evaluate(want plan.Target, s Sides, p plan.Progress, since time.Time, with 
 	ignore := with.OnFailure == v1alpha1.OnFailureIgnore
 	p.State, p.Split, p.SplitSince = plan.InProgress, share(want, s, with), since
 	end := p.SplitSince.Add(seconds(with.EvaluationSeconds))
-	deadline := later(end, p.Rollout.StageAt).Add(plan.Limit(strict(with)))
+	deadline := plan.Later(end, p.Rollout.StageAt).Add(plan.Limit(strict(with)))
 	switch {
 	case !ignore && !plan.Passes(want.Judged.Status, with.MinStatus):
 		return failed(p, v1alpha1.ReasonHealthBelowMinimum, fmt.Sprintf("the health of the new instances is %s with %d%% of the requests; at least %s is required",
@@ -251,7 +251,7 @@ func promote(want plan.Target, s Sides, p plan.Progress, with settings.Rollout, 
 		p.Moved = true
 		return done(s, p, with)
 	default:
-		p.State, p.Moved, p.MovedSince = plan.InProgress, true, whole(at)
+		p.State, p.Moved, p.MovedSince = plan.InProgress, true, plan.Whole(at)
 		p.Wake = p.MovedSince.Add(seconds(with.HoldSeconds))
 		p.Reason = held(with)
 	}
@@ -315,13 +315,3 @@ func late(s Sides, p plan.Progress, with settings.Rollout) string {
 }
 
 func seconds(n int32) time.Duration { return time.Duration(n) * time.Second }
-
-// whole is a moment as it is recorded.
-func whole(at time.Time) time.Time { return at.UTC().Truncate(time.Second) }
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
