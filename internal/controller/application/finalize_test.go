@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -45,6 +46,10 @@ var _ = Describe("deleting an Application", func() {
 		Expect(bench.Live.Get(ctx, w.key(name), env)).To(Succeed())
 		env.Finalizers = nil
 		Expect(bench.Client.Update(ctx, env)).To(Succeed())
+		// The cache waits for the update that was answered, not for the removal that it led to.
+		Eventually(func() bool {
+			return apierrors.IsNotFound(bench.Client.Get(ctx, w.key(name), &v1alpha1.Environment{}))
+		}).WithContext(ctx).Should(BeTrue())
 	}
 
 	It("that is empty waits for nothing", func(ctx context.Context) {
