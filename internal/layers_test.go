@@ -70,7 +70,7 @@ var (
 	inputs   = []string{"internal/naming", "internal/settings", "internal/snapshot"}
 	purePkgs = []string{
 		"internal/naming", "internal/settings", "internal/snapshot", "internal/rollout/...", "internal/desired/...", "internal/health",
-		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/quota", "internal/beanstalk", "internal/workerd/contract",
+		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/updates", "internal/quota", "internal/beanstalk", "internal/workerd/contract",
 	}
 	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/evidence", "internal/store", "internal/telemetry"}
 )
@@ -83,7 +83,8 @@ var rows = []row{
 	{packages: "internal/outcome", purity: pure, why: whyPure},
 	{packages: "internal/condition", purity: pure, ours: []string{"internal/outcome"}, why: whyPure},
 	{packages: "internal/naming", purity: pure, why: whyPure},
-	{packages: "internal/settings", purity: pure, ours: []string{"internal/naming", "internal/workerd/contract"}, why: whyPure},
+	{packages: "internal/updates", purity: pure, why: whyPure},
+	{packages: "internal/settings", purity: pure, ours: []string{"internal/naming", "internal/updates", "internal/workerd/contract"}, why: whyPure},
 	{packages: "internal/snapshot", purity: pure, ours: []string{"internal/naming", "internal/settings"}, why: whyPure},
 	{packages: "internal/lifecycle", purity: pure, ours: inputs, why: whyPure},
 	{packages: "internal/beanstalk/...", purity: pure, ours: []string{".", "internal/naming", "internal/settings"}, why: whyPure},

@@ -261,6 +261,14 @@ type ManagedUpdates struct {
 // +kubebuilder:validation:Enum=Patch;Minor
 type UpdateLevel string
 
+// The update levels.
+const (
+	// UpdatePatch changes only the last number of a platform version.
+	UpdatePatch UpdateLevel = "Patch"
+	// UpdateMinor changes the last two numbers.
+	UpdateMinor UpdateLevel = "Minor"
+)
+
 // MaintenanceWindow is a span of every week.
 type MaintenanceWindow struct {
 	// day of the week: Sun, Mon, Tue, Wed, Thu, Fri, Sat.
