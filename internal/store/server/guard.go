@@ -31,9 +31,6 @@ const (
 	remembered = 10 * time.Second
 )
 
-// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
-// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
-
 // Kubernetes is the Guard that asks the API server. A pod comes with a token for audience beanpod.dev/store that is bound to it, and
 // may do what its own annotations and labels say; a person comes with a token for the API server, and may work with the uploads of
 // a namespace in which he may create ApplicationVersions.
