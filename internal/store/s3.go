@@ -55,16 +55,20 @@ func (b *Bucket) Put(ctx context.Context, k Key, r io.Reader) (_ Object, _ strin
 	if err := in.admit(k); err != nil {
 		return Object{}, "", err
 	}
-	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
-		return Object{}, "", fmt.Errorf("reading what came in: %w", err)
-	}
 	request := &s3.PutObjectInput{Bucket: &b.bucket, Key: key, Body: in.file, ContentLength: &in.size}
 	if k.Kind == Upload {
 		request.IfNoneMatch = aws.String("*")
 	}
-	_, err = b.client.PutObject(ctx, request)
+	return b.send(ctx, k, in, request)
+}
+
+func (b *Bucket) send(ctx context.Context, k Key, in *spooled, request *s3.PutObjectInput) (Object, string, error) {
+	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
+		return Object{}, "", fmt.Errorf("reading what came in: %w", err)
+	}
+	_, err := b.client.PutObject(ctx, request)
 	if taken(err) {
-		return b.again(ctx, k, in)
+		return b.again(ctx, k, in, request)
 	}
 	if err != nil {
 		return Object{}, "", fmt.Errorf("storing: %w", err)
@@ -72,21 +76,32 @@ func (b *Bucket) Put(ctx context.Context, k Key, r io.Reader) (_ Object, _ strin
 	return Object{Key: k, Size: in.size, Modified: time.Now()}, in.sum, nil
 }
 
-// again answers who uploads to a name that is taken.
-func (b *Bucket) again(ctx context.Context, k Key, in *spooled) (Object, string, error) {
-	body, o, err := b.Open(ctx, k)
-	if err != nil {
-		return Object{}, "", err
+// again answers who uploads to a name that is taken. The same bytes are written once more, on condition that they are still there,
+// so that the object counts as new and a sweep does not take it.
+func (b *Bucket) again(ctx context.Context, k Key, in *spooled, request *s3.PutObjectInput) (Object, string, error) {
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: request.Key})
+	if missing(err) {
+		return Object{}, "", ErrBusy
 	}
-	defer func() { _ = body.Close() }()
-	have, err := sum(body)
+	if err != nil {
+		return Object{}, "", fmt.Errorf("opening what is stored: %w", err)
+	}
+	defer func() { _ = out.Body.Close() }()
+	have, err := sum(out.Body)
 	if err != nil {
 		return Object{}, "", err
 	}
 	if have != in.sum {
 		return Object{}, "", ErrExists
 	}
-	return o, have, nil
+	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
+		return Object{}, "", fmt.Errorf("reading what came in: %w", err)
+	}
+	request.IfNoneMatch, request.IfMatch = nil, out.ETag
+	if _, err := b.client.PutObject(ctx, request); err != nil {
+		return Object{}, "", fmt.Errorf("renewing what is stored: %w", err)
+	}
+	return Object{Key: k, Size: in.size, Modified: time.Now()}, have, nil
 }
 
 func code(err error) string {

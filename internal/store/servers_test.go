@@ -34,7 +34,7 @@ var servers = map[string]func(*testing.T) store.Store{
 	"versitygw": func(t *testing.T) store.Store {
 		t.Helper()
 		return serve(t, os.Getenv("VERSITYGW"), func(address string) []string {
-			return []string{"--access", access, "--secret", secret, "--port", address, "--quiet", "posix", "--nometa", t.TempDir()}
+			return []string{"--access", access, "--secret", secret, "--port", address, "--quiet", "posix", "--sidecar", t.TempDir(), t.TempDir()}
 		})
 	},
 }

@@ -85,6 +85,10 @@ var (
 	ErrExists = errors.New("an upload of that name exists and holds other bytes; choose another name")
 	// ErrDigest means that the bytes are not those that the name promises.
 	ErrDigest = errors.New("the bytes do not have the promised SHA-256")
+	// ErrCut means that the bytes ended, or stopped to come, before all were there.
+	ErrCut = errors.New("the upload ended before all of it was received; send it again")
+	// ErrBusy means that another upload of that name is under way.
+	ErrBusy = errors.New("another upload of that name is under way; try again")
 	// ErrTooLarge means more than MaxBytes.
 	ErrTooLarge = fmt.Errorf("the object is larger than %d MiB", MaxBytes>>20)
 	// ErrKey means a key that can name nothing.
