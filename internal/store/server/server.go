@@ -195,7 +195,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, k store.Key) {
 		fail(w, http.StatusRequestEntityTooLarge, "TooLarge", store.ErrTooLarge.Error())
 		return
 	}
-	o, digest, err := s.Store.Put(r.Context(), k, r.Body)
+	o, digest, err := s.Store.Put(r.Context(), k, sender{r.Body})
 	if err != nil {
 		s.failed(w, r, err)
 		return
@@ -203,6 +203,18 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, k store.Key) {
 	s.Log.V(1).Info("Stored", "path", r.URL.Path, "bytes", o.Size, "sha256", digest)
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(Stored{SHA256: digest, SizeBytes: o.Size}) // the client has gone
+}
+
+// sender names the errors of who sends, which are not the store's.
+type sender struct{ io.Reader }
+
+// Read implements io.Reader.
+func (b sender) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("%w (%w)", store.ErrCut, err)
+	}
+	return n, err //nolint:wrapcheck // io.Reader's own end
 }
 
 // Stored is the answer to a PUT.
@@ -266,6 +278,8 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 		{store.ErrKey, http.StatusNotFound, "NotFound"},
 		{store.ErrExists, http.StatusConflict, "Exists"},
 		{store.ErrDigest, http.StatusUnprocessableEntity, "DigestMismatch"},
+		{store.ErrCut, http.StatusBadRequest, "Truncated"},
+		{store.ErrBusy, http.StatusServiceUnavailable, "Busy"},
 		{store.ErrTooLarge, http.StatusRequestEntityTooLarge, "TooLarge"},
 	} {
 		if errors.Is(err, known.err) {
@@ -273,10 +287,11 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 			return
 		}
 	}
-	if r.Context().Err() != nil {
-		return // nobody listens
+	// An answer is written also when nobody seems to listen: silence would count as 200, and a client that closed only its own
+	// direction reads it.
+	if r.Context().Err() == nil {
+		s.Log.Error(err, "Serving a request", "method", r.Method, "path", r.URL.Path)
 	}
-	s.Log.Error(err, "Serving a request", "method", r.Method, "path", r.URL.Path)
 	fail(w, http.StatusInternalServerError, "Internal", "the store failed; its log says why")
 }
 
