@@ -52,7 +52,7 @@ func (d *Directory) Put(_ context.Context, k Key, r io.Reader) (_ Object, _ stri
 	}
 	err = os.Link(s.file.Name(), path)
 	if errors.Is(err, fs.ErrExist) {
-		return d.again(k, path, s.sum)
+		return d.again(k, path, s)
 	}
 	if err != nil {
 		return Object{}, "", fmt.Errorf("storing: %w", err)
@@ -60,8 +60,9 @@ func (d *Directory) Put(_ context.Context, k Key, r io.Reader) (_ Object, _ stri
 	return Object{Key: k, Size: s.size, Modified: time.Now()}, s.sum, syncFolder(filepath.Dir(path))
 }
 
-// again answers who stores what is there already. The object counts as new, so that a sweep does not take it from him.
-func (d *Directory) again(k Key, path, got string) (Object, string, error) {
+// again answers who stores what is there already. The object counts as new, so that a sweep does not take it from him. An artifact
+// that was damaged on disk is replaced: only the right bytes have its name.
+func (d *Directory) again(k Key, path string, s *spooled) (Object, string, error) {
 	file, err := os.Open(path) //nolint:gosec // a valid key has no way out of the folder
 	if err != nil {
 		return Object{}, "", fmt.Errorf("opening what is stored: %w", err)
@@ -71,7 +72,10 @@ func (d *Directory) again(k Key, path, got string) (Object, string, error) {
 	if err != nil {
 		return Object{}, "", err
 	}
-	if have != got {
+	if have != s.sum && k.Kind == Artifact {
+		return d.replace(k, path, s)
+	}
+	if have != s.sum {
 		return Object{}, "", ErrExists
 	}
 	now := time.Now()
@@ -82,7 +86,15 @@ func (d *Directory) again(k Key, path, got string) (Object, string, error) {
 	if err != nil {
 		return Object{}, "", fmt.Errorf("looking at what is stored: %w", err)
 	}
-	return Object{Key: k, Size: info.Size(), Modified: now}, got, nil
+	return Object{Key: k, Size: info.Size(), Modified: now}, s.sum, nil
+}
+
+func (d *Directory) replace(k Key, path string, s *spooled) (Object, string, error) {
+	fresh := s.file.Name() + "-whole"
+	if err := errors.Join(os.Link(s.file.Name(), fresh), os.Rename(fresh, path)); err != nil {
+		return Object{}, "", fmt.Errorf("replacing a damaged artifact: %w", err)
+	}
+	return Object{Key: k, Size: s.size, Modified: time.Now()}, s.sum, syncFolder(filepath.Dir(path))
 }
 
 func syncFolder(path string) error {

@@ -285,3 +285,25 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestDirectoryRepairsADamagedArtifact(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	s, err := store.NewDirectory(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := []byte("the artifact")
+	k := store.Key{Namespace: "shop", Kind: store.Artifact, Name: digest(data)}
+	for range 2 {
+		if _, _, err := s.Put(t.Context(), k, bytes.NewReader(data)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := read(t, s, k); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("Open: %q, %v", got, err)
+		}
+		if err := os.WriteFile(filepath.Join(root, "shop", "artifacts", k.Name), []byte("damaged"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -26,7 +26,7 @@ const (
 	// headers must come soon.
 	headers = 10 * time.Second
 	// drain is how long requests may go on when the operator stops.
-	drain = 20 * time.Second
+	drain = 8 * time.Second
 	// busiest is how many requests are served at a time; more are asked to come again.
 	busiest = 64
 )
