@@ -104,6 +104,7 @@ var rows = []row{
 	{packages: "internal/apply", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/registry", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/evidence", purity: io, ours: purePkgs, why: whyIO},
+	{packages: "internal/store/server", purity: io, ours: append([]string{"internal/store"}, purePkgs...), why: whyIO},
 	{packages: "internal/store/...", purity: io, ours: append([]string{"."}, purePkgs...), why: whyIO},
 	{packages: "internal/telemetry", purity: io, ours: purePkgs, why: whyIO},
 
@@ -117,7 +118,7 @@ var rows = []row{
 	{packages: "internal/cli/...", purity: io, ours: slices.Concat([]string{"."}, purePkgs, ioPkgs), why: whyIO},
 	{packages: "internal/testkit/...", purity: tool, ours: []string{"internal/..."}, why: whyTestkit},
 
-	{packages: "cmd/manager", purity: tool, ours: slices.Concat([]string{".", "internal/controller/..."}, purePkgs, ioPkgs), why: whyWiring},
+	{packages: "cmd/manager", purity: tool, ours: slices.Concat([]string{".", "internal/controller/...", "internal/store/server"}, purePkgs, ioPkgs), why: whyWiring},
 	{packages: "cmd/workerd", purity: sidecar, ours: []string{"internal/workerd/..."}, why: whyWiring},
 	{packages: "cmd/bundle", purity: sidecar, ours: []string{"internal/bundle/..."}, why: whyWiring},
 	{packages: "cmd/beanpod", purity: tool, ours: []string{"internal/cli/..."}, why: whyWiring},

@@ -22,6 +22,7 @@ import (
 // everything turns on whatever renders more objects or fields.
 const everything = `
 replicaCount: 2
+store: {s3: {bucket: artifacts, prefix: some/where, region: eu-central-1, endpoint: "http://minio.example:9000", pathStyle: true, credentialsSecret: s3}}
 baseDomain: apps.example.com
 routing:
   defaultIngressClassName: traefik
@@ -59,7 +60,7 @@ extraObjects:
 
 const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-const teams = "watchNamespaces: [team-a, team-b]\nmetrics: {authentication: false}\n"
+const teams = "watchNamespaces: [team-a, team-b]\nmetrics: {authentication: false}\nstore: {enabled: false}\n"
 
 func TestObjects(t *testing.T) {
 	t.Parallel()
@@ -68,13 +69,16 @@ func TestObjects(t *testing.T) {
 		"ClusterRole//beanpod-edit",
 		"ClusterRole//beanpod-metrics-auth",
 		"ClusterRole//beanpod-metrics-reader",
+		"ClusterRole//beanpod-store-auth",
 		"ClusterRole//beanpod-view",
 		"ClusterRoleBinding//beanpod-manager",
 		"ClusterRoleBinding//beanpod-metrics-auth",
+		"ClusterRoleBinding//beanpod-store-auth",
 		"Deployment/beanpod-system/beanpod",
 		"Role/beanpod-system/beanpod-leader-election",
 		"RoleBinding/beanpod-system/beanpod-leader-election",
 		"Service/beanpod-system/beanpod-metrics",
+		"Service/beanpod-system/beanpod-store",
 		"ServiceAccount/beanpod-system/beanpod",
 		"ValidatingAdmissionPolicy//beanpod-deletion-protection",
 		"ValidatingAdmissionPolicy//beanpod-deletion-protection-namespace",
@@ -90,7 +94,7 @@ func TestObjects(t *testing.T) {
 		values string
 		want   []string
 	}{
-		{"default", "", base},
+		{"default", "", append(slices.Clone(base), "PersistentVolumeClaim/beanpod-system/beanpod-store")},
 		{"everything", everything, append(slices.Clone(base),
 			"ConfigMap/beanpod-system/beanpod-extra",
 			"ConfigMap/beanpod-system/text",
@@ -128,15 +132,17 @@ func TestObjects(t *testing.T) {
 			"Service/beanpod-system/beanpod-metrics",
 			"ServiceAccount/beanpod-system/beanpod",
 		}},
-		{"least", "rbac: {create: false}\nserviceAccount: {create: false}\nmetrics: {enabled: false}\nadmissionPolicies: {enabled: false}", []string{
+		{"least", "rbac: {create: false}\nserviceAccount: {create: false}\nmetrics: {enabled: false}\nstore: {enabled: false}\nadmissionPolicies: {enabled: false}", []string{
 			"Deployment/beanpod-system/beanpod",
 		}},
 		{"other names", "fullnameOverride: pods\nnamespaceOverride: elsewhere\nrbac: {create: false}\nadmissionPolicies: {enabled: false}", []string{
 			"Deployment/elsewhere/pods",
+			"PersistentVolumeClaim/elsewhere/pods-store",
 			"Service/elsewhere/pods-metrics",
+			"Service/elsewhere/pods-store",
 			"ServiceAccount/elsewhere/pods",
 		}},
-		{"name override", "nameOverride: operator\nrbac: {create: false}\nmetrics: {enabled: false}\nadmissionPolicies: {enabled: false}", []string{
+		{"name override", "nameOverride: operator\nrbac: {create: false}\nmetrics: {enabled: false}\nstore: {enabled: false}\nadmissionPolicies: {enabled: false}", []string{
 			"Deployment/beanpod-system/beanpod-operator",
 			"ServiceAccount/beanpod-system/beanpod-operator",
 		}},
@@ -263,6 +269,11 @@ func TestArgs(t *testing.T) {
 			"--metrics-auth=true",
 			"--max-concurrent-reconciles=10",
 			"--zap-log-level=info",
+			"--store=dir:///var/lib/beanpod/store",
+			"--store-spool=/var/lib/beanpod/spool",
+			"--store-address=:8090",
+			"--store-url=http://beanpod-store.beanpod-system.svc:8090",
+			"--bundle-image=beanpod.dev/beanpod:0.1.0",
 		}},
 		{"everything", everything, []string{
 			"--leader-elect=true",
@@ -277,9 +288,14 @@ func TestArgs(t *testing.T) {
 			"--default-ingress-class=traefik",
 			"--default-gateway=gateways/main/https",
 			"--trusted-cidrs=10.0.0.0/8,fd00::/8",
+			"--store=s3://artifacts/some/where?endpoint=http%3A%2F%2Fminio.example%3A9000&pathStyle=true&region=eu-central-1",
+			"--store-spool=/var/lib/beanpod/spool",
+			"--store-address=:8090",
+			"--store-url=http://beanpod-store.beanpod-system.svc:8090",
+			"--bundle-image=mirror.example:5000/beanpod.dev/beanpod@sha256:" + digest,
 			"--feature=on",
 		}},
-		{"namespaces, no election, no metrics", "watchNamespaces: [team-a, team-b]\nleaderElection: {enabled: false}\nmetrics: {enabled: false}\nrouting: {defaultGateway: {name: main, namespace: gateways}}\nlogLevel: 3", []string{
+		{"namespaces, no election, no metrics", "watchNamespaces: [team-a, team-b]\nstore: {enabled: false}\nleaderElection: {enabled: false}\nmetrics: {enabled: false}\nrouting: {defaultGateway: {name: main, namespace: gateways}}\nlogLevel: 3", []string{
 			"--leader-elect=false",
 			"--health-probe-bind-address=:8081",
 			"--metrics-bind-address=0",
@@ -322,22 +338,25 @@ func TestDeployment(t *testing.T) {
 		values string
 		holds  func(appsv1.Deployment) bool
 	}{
-		{"rolls with a lease", "", func(d appsv1.Deployment) bool { return d.Spec.Strategy.Type == "" }},
-		{"recreates without a lease", "leaderElection: {enabled: false}", func(d appsv1.Deployment) bool {
+		{"rolls with a lease and a bucket", "store: {s3: {bucket: artifacts}}", func(d appsv1.Deployment) bool { return d.Spec.Strategy.Type == "" }},
+		{"recreates where only one node can have the volume", "", func(d appsv1.Deployment) bool {
+			return d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
+		}},
+		{"recreates without a lease", "store: {enabled: false}\nleaderElection: {enabled: false}", func(d appsv1.Deployment) bool {
 			return d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
 		}},
 		{"one replica is not spread", "", func(d appsv1.Deployment) bool {
 			return d.Spec.Template.Spec.TopologySpreadConstraints == nil
 		}},
-		{"replicas are spread softly", "replicaCount: 2", func(d appsv1.Deployment) bool {
+		{"replicas are spread softly", "replicaCount: 2\nstore: {enabled: false}", func(d appsv1.Deployment) bool {
 			c := d.Spec.Template.Spec.TopologySpreadConstraints
 			return len(c) == 2 && c[0].WhenUnsatisfiable == corev1.ScheduleAnyway && c[1].TopologyKey == corev1.LabelHostname
 		}},
-		{"replicas are spread hard", "replicaCount: 2\ntopologySpread: {preset: hard}", func(d appsv1.Deployment) bool {
+		{"replicas are spread hard", "replicaCount: 2\nstore: {enabled: false}\ntopologySpread: {preset: hard}", func(d appsv1.Deployment) bool {
 			c := d.Spec.Template.Spec.TopologySpreadConstraints
 			return len(c) == 2 && c[0].WhenUnsatisfiable == corev1.DoNotSchedule
 		}},
-		{"replicas are not spread", "replicaCount: 2\ntopologySpread: {preset: none}", func(d appsv1.Deployment) bool {
+		{"replicas are not spread", "replicaCount: 2\nstore: {enabled: false}\ntopologySpread: {preset: none}", func(d appsv1.Deployment) bool {
 			return d.Spec.Template.Spec.TopologySpreadConstraints == nil
 		}},
 		{"own spread", "topologySpread: {constraints: [{maxSkew: 3, topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]}", func(d appsv1.Deployment) bool {
@@ -418,6 +437,9 @@ func TestRefusals(t *testing.T) {
 		{"tokens in clear text", "metrics: {secure: false}", "metrics.secure"},
 		{"monitor without metrics", "metrics: {enabled: false, serviceMonitor: {enabled: true}}", "needs metrics.enabled=true"},
 		{"two managers at work", "replicaCount: 2\nleaderElection: {enabled: false}", "leaderElection.enabled=true"},
+		{"store needs cluster roles", "watchNamespaces: [team-a]\nmetrics: {authentication: false}", "Set store.enabled=false"},
+		{"two managers and one volume", "replicaCount: 2", "store.s3.bucket"},
+		{"bucket name", "store: {s3: {bucket: A_B}}", "bucket"},
 		{"gateway without namespace", "routing: {defaultGateway: {name: main}}", "defaultGateway.namespace"},
 		{"gateway without name", "routing: {defaultGateway: {namespace: gateways}}", "needs a name"},
 	}

@@ -73,7 +73,7 @@ func TestCRDSwitches(t *testing.T) {
 		t.Error("crds.enabled=false renders CRDs")
 	}
 	for _, o := range render(t, "crds: {keep: false}").objects {
-		if _, kept := o.GetAnnotations()["helm.sh/resource-policy"]; kept {
+		if _, kept := o.GetAnnotations()["helm.sh/resource-policy"]; kept && o.GetKind() == "CustomResourceDefinition" {
 			t.Errorf("crds.keep=false keeps %s", o.GetName())
 		}
 	}

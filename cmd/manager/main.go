@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/controller"
 	"github.com/beanpod-dev/beanpod/internal/settings"
+	"github.com/beanpod-dev/beanpod/internal/store"
+	"github.com/beanpod-dev/beanpod/internal/store/server"
 )
 
 // version is set by the linker.
@@ -43,6 +46,8 @@ type flags struct {
 	trustedCIDRs                                  string
 	concurrency                                   int
 	allowLoopbackRegistry                         bool
+	store, storeSpool, storeAddress, storeURL     string
+	bundleImage                                   string
 }
 
 func (f *flags) bind(set *flag.FlagSet) {
@@ -59,6 +64,11 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.trustedCIDRs, "trusted-cidrs", "", "Addresses that may always reach instances, separated by commas; for ingress controllers on the host's network.")
 	set.IntVar(&f.concurrency, "max-concurrent-reconciles", 10, "How many objects of a kind are worked on at a time.")
 	set.BoolVar(&f.allowLoopbackRegistry, "allow-loopback-registry", false, "Resolve images at registries on the operator's own host; for development.")
+	set.StringVar(&f.store, "store", "", "Where artifacts are kept: dir:///PATH or s3://BUCKET/PREFIX?region=&endpoint=&pathStyle=; unset: source bundles are not processed.")
+	set.StringVar(&f.storeSpool, "store-spool", filepath.Join(os.TempDir(), "beanpod-spool"), "Folder in which what is sent to a bucket waits until its digest is known.")
+	set.StringVar(&f.storeAddress, "store-address", ":8090", "Address on which artifacts are served.")
+	set.StringVar(&f.storeURL, "store-url", "", "URL under which pods reach that address; needed with --store.")
+	set.StringVar(&f.bundleImage, "bundle-image", "", "The operator's own image, with which builds and instances of bundles begin; needed with --store.")
 }
 
 func main() {
@@ -108,6 +118,9 @@ func run(f flags) error {
 	if err := controller.Setup(mgr, options); err != nil {
 		return fmt.Errorf("setting up controllers: %w", err)
 	}
+	if err := f.serveStore(mgr); err != nil {
+		return err
+	}
 	synced := func(req *http.Request) error {
 		ctx, cancel := context.WithTimeout(req.Context(), time.Second)
 		defer cancel()
@@ -121,6 +134,22 @@ func run(f flags) error {
 	}
 	ctrl.Log.Info("Starting", "version", version, "baseDomain", f.baseDomain, "namespaces", f.namespaces)
 	return mgr.Start(ctrl.SetupSignalHandler())
+}
+
+// serveStore adds the artifact store to the manager. Every replica serves it.
+func (f *flags) serveStore(mgr ctrl.Manager) error {
+	if f.store == "" {
+		return nil
+	}
+	kept, err := store.Open(context.Background(), f.store, f.storeSpool)
+	if err != nil {
+		return fmt.Errorf("--store: %w", err)
+	}
+	server.Register()
+	return mgr.Add(server.New(server.Options{
+		Address: f.storeAddress, Store: kept, Log: ctrl.Log.WithName("store"),
+		Guard: &server.Kubernetes{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Now: time.Now},
+	}))
 }
 
 // metrics are served over TLS and, unless turned off, only to callers that may read them.
@@ -140,7 +169,7 @@ func (f *flags) metrics() metricsserver.Options {
 func (f *flags) options() (controller.Options, error) {
 	out := controller.Options{
 		Namespaces: split(f.namespaces), Concurrency: f.concurrency, AllowLoopbackRegistry: f.allowLoopbackRegistry,
-		Operator: settings.Operator{BaseDomain: f.baseDomain, IngressClassName: f.ingressClass, TrustedCIDRs: split(f.trustedCIDRs)},
+		Operator: settings.Operator{BaseDomain: f.baseDomain, IngressClassName: f.ingressClass, TrustedCIDRs: split(f.trustedCIDRs), StoreURL: f.storeURL, BundleImage: f.bundleImage},
 	}
 	if f.baseDomain != "" {
 		if problems := validation.IsDNS1123Subdomain(f.baseDomain); len(problems) > 0 {
@@ -151,6 +180,9 @@ func (f *flags) options() (controller.Options, error) {
 		if _, _, err := net.ParseCIDR(cidr); err != nil {
 			return out, fmt.Errorf("--trusted-cidrs: %w", err)
 		}
+	}
+	if f.store != "" && (f.storeURL == "" || f.bundleImage == "") {
+		return out, errors.New("--store needs --store-url and --bundle-image")
 	}
 	if f.gateway != "" {
 		parts := strings.Split(f.gateway, "/")

@@ -25,7 +25,16 @@ type Operator struct {
 	GatewayAPI bool
 	// TrustedCIDRs may always reach instances: the addresses of ingress controllers on the host's network.
 	TrustedCIDRs []string
+	// BundleImage holds /bundle, which fetches, builds and installs source bundles; StoreURL is where pods reach the store. When one
+	// is empty, source bundles are not deployed.
+	BundleImage, StoreURL string
+	// BuildDeniedCIDRs are addresses that builds cannot reach, besides the store; nil: private and link-local ones. FetchAllowedCIDRs
+	// may be fetched from although they are in the cluster.
+	BuildDeniedCIDRs, FetchAllowedCIDRs []string
 }
+
+// Bundles says whether source bundles can be deployed.
+func (o Operator) Bundles() bool { return o.BundleImage != "" && o.StoreURL != "" }
 
 // Layers are the inputs of Resolve. Environment is required; the others may be nil when they could not be loaded, and
 // then the Settings that depend on them are empty.

@@ -15,6 +15,12 @@ Included by the Deployment, which is always rendered.
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) -}}
 {{- fail "\n\nreplicaCount above 1 needs leaderElection.enabled=true: two managers at work would undo each other's changes." -}}
 {{- end -}}
+{{- if and .Values.watchNamespaces .Values.store.enabled -}}
+{{- fail "\n\nwatchNamespaces gives the manager no cluster role, but the store needs one (it asks the API server who may read artifacts).\nSet store.enabled=false; versions with images need no store." -}}
+{{- end -}}
+{{- if and (gt (int .Values.replicaCount) 1) .Values.store.enabled (not .Values.store.s3.bucket) (not .Values.store.existingClaim) -}}
+{{- fail "\n\nreplicaCount above 1 needs a store that all replicas reach: set store.s3.bucket, or store.existingClaim with a claim that many nodes can mount, or store.enabled=false." -}}
+{{- end -}}
 {{- with .Values.routing.defaultGateway -}}
 {{- if and .name (not .namespace) -}}
 {{- fail "\n\nrouting.defaultGateway.name needs routing.defaultGateway.namespace." -}}

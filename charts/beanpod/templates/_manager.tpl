@@ -32,6 +32,13 @@
 {{- with .Values.routing.trustedCIDRs }}
 - --trusted-cidrs={{ join "," . }}
 {{- end }}
+{{- if .Values.store.enabled }}
+- --store={{ include "beanpod.storeURL" . }}
+- --store-spool=/var/lib/beanpod/spool
+- --store-address=:8090
+- --store-url=http://{{ include "beanpod.fullname" . }}-store.{{ include "beanpod.namespace" . }}.svc:8090
+- --bundle-image={{ include "beanpod.image" . }}
+{{- end }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
 {{- end }}
@@ -62,9 +69,49 @@ where a name may occur once only.
 - name: GOMEMLIMIT
   value: $(MEMORY_LIMIT_MIB)000000
 {{- end }}
+{{- with .Values.store.s3 }}
+{{- if and $.Values.store.enabled .bucket .credentialsSecret }}
+{{- range $key := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+{{- if not (has $key $theirs) }}
+- name: {{ $key }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.store.s3.credentialsSecret }}
+      key: {{ $key }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* Where artifacts are kept, as the manager reads it. */}}
+{{- define "beanpod.storeURL" -}}
+{{- with .Values.store.s3 -}}
+{{- if .bucket -}}
+{{- $query := list -}}
+{{- if .endpoint }}{{ $query = append $query (printf "endpoint=%s" (urlquery .endpoint)) }}{{ end -}}
+{{- if .pathStyle }}{{ $query = append $query "pathStyle=true" }}{{ end -}}
+{{- if .region }}{{ $query = append $query (printf "region=%s" .region) }}{{ end -}}
+s3://{{ .bucket }}{{ with .prefix }}/{{ . }}{{ end }}{{ with $query }}?{{ join "&" . }}{{ end }}
+{{- else -}}
+dir:///var/lib/beanpod/store
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The volume on which artifacts are kept, or on which they wait for the bucket. */}}
+{{- define "beanpod.storeVolume" -}}
+- name: store
+  {{- if .Values.store.s3.bucket }}
+  emptyDir:
+    sizeLimit: {{ .Values.store.size }}
+  {{- else }}
+  persistentVolumeClaim:
+    claimName: {{ default (printf "%s-store" (include "beanpod.fullname" .)) .Values.store.existingClaim }}
+  {{- end }}
 {{- end }}
 
 {{/*
