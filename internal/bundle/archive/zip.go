@@ -81,10 +81,13 @@ func (t *tree) zipEntry(source Source, e *zipEntry) error {
 		return refuse("The bundle holds %s, a file with the name of a folder.", quote(e.name))
 	case e.mode&fs.ModeSymlink != 0:
 		target, err := io.ReadAll(io.LimitReader(content, int64(t.meter.limits.Path)+1))
-		if err = errors.Join(err, check()); err != nil {
+		if err != nil {
 			return err
 		}
-		return t.link(name, string(target))
+		if err := t.link(name, string(target)); err != nil {
+			return err
+		}
+		return check()
 	}
 	if err := t.write(name, e.mode, content); err != nil {
 		return err
