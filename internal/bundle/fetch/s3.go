@@ -27,18 +27,20 @@ func (o Options) s3(ctx context.Context, address *url.URL, sink Sink) error {
 		input.VersionId = aws.String(version)
 	}
 	object, err := s3.New(options).GetObject(ctx, input)
-	var answered *awshttp.ResponseError
-	switch {
-	case errors.As(err, &answered):
-		if refused := status(answered.HTTPStatusCode(), "of bucket "+address.Host); refused != nil {
-			return refused
-		}
-		return unreachable("bucket "+address.Host, errors.New("the answer cannot be read"))
-	case err != nil:
-		return unreachable("bucket "+address.Host, err)
+	if err != nil {
+		return s3Error(address.Host, err)
 	}
 	defer object.Body.Close()
 	return sink(object.Body, aws.ToInt64(object.ContentLength))
+}
+
+// s3Error tells an answer from a host that did not give one.
+func s3Error(bucket string, err error) error {
+	var answered *awshttp.ResponseError
+	if errors.As(err, &answered) && answered.Response != nil && answered.HTTPStatusCode() >= http.StatusMultipleChoices {
+		return status(answered.HTTPStatusCode(), "of bucket "+bucket)
+	}
+	return unreachable("bucket "+bucket, err)
 }
 
 // s3Options hold what the Secret says and nothing else: no file, variable or metadata service of the node is asked.
