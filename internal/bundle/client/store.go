@@ -4,6 +4,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,8 @@ type Store struct {
 	URL, Namespace, TokenFile string
 	// Patience is how long a store that is not there is waited for, Pause the first pause.
 	Patience, Pause time.Duration
+	// Stall is how long a body may bring nothing; a minute when zero.
+	Stall time.Duration
 }
 
 // The kinds of objects.
@@ -91,19 +94,20 @@ func (s Store) do(ctx context.Context, method, path string, body io.Reader, size
 	if err != nil {
 		return nil, fmt.Errorf("reading the store's token: %w", err)
 	}
-	if body != nil {
-		body = io.NopCloser(body)
-	}
+	ctx, cancel := context.WithCancel(ctx)
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(s.URL, "/")+path, body)
 	if err != nil {
+		cancel()
 		return nil, report.Fail(report.Internal, "The store's address is not valid.")
 	}
 	request.ContentLength = size
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	response, err := plain.Do(request)
 	if err != nil {
+		cancel()
 		return nil, report.FailForNow(report.StoreUnavailable, "The artifact store did not answer: %v. Check that the operator runs and that network policies allow it.", cause(err))
 	}
+	response.Body = Watch(response.Body, cmp.Or(s.Stall, time.Minute), cancel)
 	if response.StatusCode == http.StatusOK || response.StatusCode == http.StatusCreated {
 		return response, nil
 	}
@@ -156,7 +160,7 @@ func (s Store) patiently(ctx context.Context, try func() error) error {
 		failure := report.AsFailure(err)
 		var no *denied
 		doubt := errors.As(err, &no) && time.Since(started) < min(briefly, s.Patience)
-		again := failure.Retry && failure.Reason == report.StoreUnavailable || doubt
+		again := failure.Retry && failure.Reason != report.Internal || doubt
 		if !again || time.Since(started)+pause > s.Patience {
 			return err
 		}

@@ -4,6 +4,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +27,8 @@ type Options struct {
 	// Tries and Pause say how often and after how long a download that may succeed later is repeated.
 	Tries int
 	Pause time.Duration
+	// Stall is how long a body may bring nothing; a minute when zero.
+	Stall time.Duration
 	// TLS and Resolver are the system's when nil.
 	TLS      *tls.Config
 	Resolver *net.Resolver
@@ -59,6 +62,8 @@ func Download(ctx context.Context, address string, o Options, sink Sink) error {
 		}
 	}
 }
+
+func (o Options) stall() time.Duration { return cmp.Or(o.Stall, time.Minute) }
 
 // secret reads one key of the mounted Secret; empty when there is none.
 func (o Options) secret(key string) (string, error) {

@@ -208,6 +208,25 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
+// A server that stops in the middle is given up and asked again.
+func TestStalledBody(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	s, o := server(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			_, _ = io.WriteString(w, "the")
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		}
+		_, _ = io.WriteString(w, bundle)
+	})
+	o.Stall = 50 * time.Millisecond
+	if got, err := get(t.Context(), s.URL, o); err != nil || got != bundle {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // resolver answers every question with the next address of a list, as a rebinding name server does.
 func resolver(t *testing.T, answers ...[4]byte) (*net.Resolver, *atomic.Int32) {
 	t.Helper()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/beanpod-dev/beanpod/internal/bundle/client"
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
 )
 
@@ -15,6 +16,8 @@ import (
 const mostRedirects = 5
 
 func (o Options) https(ctx context.Context, address *url.URL, sink Sink) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
 		return report.Fail(report.FetchFailed, "The bundle's address is not valid.")
@@ -22,11 +25,12 @@ func (o Options) https(ctx context.Context, address *url.URL, sink Sink) error {
 	if err := o.authorize(request); err != nil {
 		return err
 	}
-	client := &http.Client{Transport: o.transport(), CheckRedirect: redirect}
-	response, err := client.Do(request)
+	caller := &http.Client{Transport: o.transport(), CheckRedirect: redirect}
+	response, err := caller.Do(request)
 	if err != nil {
 		return unreachable(address.Host, err)
 	}
+	response.Body = client.Watch(response.Body, o.stall(), cancel)
 	defer response.Body.Close()
 	if err := status(response.StatusCode, address.Host); err != nil {
 		return err

@@ -19,11 +19,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/beanpod-dev/beanpod/internal/bundle/client"
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
 )
 
 // oci fetches an artifact: a manifest with one layer, which is the archive.
 func (o Options) oci(ctx context.Context, address *url.URL, sink Sink) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	reference, err := name.ParseReference(strings.TrimPrefix(address.String(), "oci://"), name.StrictValidation)
 	if err != nil {
 		return report.Fail(report.FetchFailed, "The bundle's address is not valid. Write it as oci://registry/name:tag or oci://registry/name@sha256:digest.")
@@ -48,6 +51,7 @@ func (o Options) oci(ctx context.Context, address *url.URL, sink Sink) error {
 	if err != nil {
 		return registryError(reference, err)
 	}
+	body = client.Watch(body, o.stall(), cancel)
 	defer body.Close()
 	return sink(body, size)
 }

@@ -14,10 +14,13 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/beanpod-dev/beanpod/internal/bundle/client"
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
 )
 
 func (o Options) s3(ctx context.Context, address *url.URL, sink Sink) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	options, err := o.s3Options()
 	if err != nil {
 		return err
@@ -30,8 +33,9 @@ func (o Options) s3(ctx context.Context, address *url.URL, sink Sink) error {
 	if err != nil {
 		return s3Error(address.Host, err)
 	}
-	defer object.Body.Close()
-	return sink(object.Body, aws.ToInt64(object.ContentLength))
+	body := client.Watch(object.Body, o.stall(), cancel)
+	defer body.Close()
+	return sink(body, aws.ToInt64(object.ContentLength))
 }
 
 // s3Error tells an answer from a host that did not give one.
