@@ -113,6 +113,7 @@ var rows = []row{
 	{packages: "internal/workerd/contract", purity: sidecar, why: whySidecar},
 	{packages: "internal/workerd/...", purity: sidecar, ours: []string{"internal/workerd/..."}, why: whySidecar},
 	{packages: "internal/bundle/...", purity: sidecar, ours: []string{"."}, why: whySidecar},
+	{packages: "internal/cli/verdict", purity: pure, ours: append([]string{"internal/condition"}, inputs...), why: whyPure},
 	{packages: "internal/cli/...", purity: io, ours: slices.Concat([]string{"."}, purePkgs, ioPkgs), why: whyIO},
 	{packages: "internal/testkit/...", purity: tool, ours: []string{"internal/..."}, why: whyTestkit},
 
