@@ -118,7 +118,7 @@ func (d *deployment) run(ctx context.Context) (*ending, error) {
 	case err != nil:
 		return nil, err
 	case d.dryRun:
-		return &ending{env: d.target, version: v.Name, verdict: verdict.Verdict{State: "DryRun", Message: "nothing was changed"}}, nil
+		return &ending{env: d.target, version: v.Name, verdict: verdict.Verdict{State: "DryRun", Message: "dry run: nothing was changed"}}, nil
 	case d.wait == waitNone:
 		return &ending{env: d.target, version: v.Name, verdict: verdict.Verdict{State: "Requested", Message: "the operator was asked to deploy " + v.Name}}, nil
 	}

@@ -136,7 +136,7 @@ func (w *watcher) once(ctx context.Context, see look) (bool, error) {
 	changes, err := w.Watch(ctx, &v1alpha1.EnvironmentList{}, client.InNamespace(w.key.Namespace), client.MatchingFields{"metadata.name": w.key.Name},
 		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: current.ResourceVersion}})
 	if err != nil {
-		return false, err
+		return false, nil // who may not watch, or not now, reads it again and again
 	}
 	defer changes.Stop()
 	again := time.NewTicker(w.Look)

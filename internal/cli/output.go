@@ -94,11 +94,9 @@ func (o *output) tell(ev event) {
 	switch {
 	case o.json:
 		ev.Time = now.UTC().Format(time.RFC3339)
-		line, err := json.Marshal(ev)
-		if err != nil {
-			line = fmt.Appendf(nil, `{"event":"warning","message":%q}`, err)
-		}
-		fmt.Fprintf(o.streams.Out, "%s\n", line)
+		encoder := json.NewEncoder(o.streams.Out)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(ev) // nothing can be done about a terminal that is gone
 	case ev.Event == eventWarning:
 		fmt.Fprintf(o.streams.ErrOut, "%sWarning: %s\n", o.stamp(now), ev.Message)
 	default:

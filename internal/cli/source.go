@@ -156,7 +156,7 @@ func (d *deployment) choose(ctx context.Context, label string, source func(*v1al
 	err = d.Get(ctx, client.ObjectKeyFromObject(v), found)
 	switch {
 	case apierrors.IsNotFound(err):
-		return v, false, nil
+		return v, false, d.inherit(ctx, v)
 	case err != nil:
 		return nil, false, err
 	case found.DeletionTimestamp != nil:
@@ -188,7 +188,42 @@ func (d *deployment) create(ctx context.Context, v *v1alpha1.ApplicationVersion)
 	if err := d.Create(ctx, v, options...); err != nil {
 		return fmt.Errorf("making ApplicationVersion %s: %w", v.Name, err)
 	}
-	d.out.step("ApplicationVersion/%s created, label %s", v.Name, v.Spec.Label)
+	done := "created"
+	if d.dryRun {
+		done = "would be created"
+	}
+	d.out.step("ApplicationVersion/%s %s, label %s", v.Name, done, v.Spec.Label)
+	return nil
+}
+
+// inherit takes over what a version says besides its source from the one that the environment names: the command line has no words for it.
+func (d *deployment) inherit(ctx context.Context, v *v1alpha1.ApplicationVersion) error {
+	if d.target.Spec.VersionRef == nil {
+		return nil
+	}
+	from := &v1alpha1.ApplicationVersion{}
+	err := d.Get(ctx, client.ObjectKey{Namespace: d.namespace, Name: d.target.Spec.VersionRef.Name}, from)
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	var what []string
+	if from.Spec.Processes != nil {
+		v.Spec.Processes, what = from.Spec.Processes, append(what, "processes")
+	}
+	if from.Spec.ReleaseCommand != nil {
+		v.Spec.ReleaseCommand, what = from.Spec.ReleaseCommand, append(what, "releaseCommand")
+	}
+	if before, now := from.Spec.Source.Image, v.Spec.Source.Image; before != nil && now != nil {
+		if before.PullSecretRef != nil {
+			now.PullSecretRef, what = before.PullSecretRef, append(what, "pullSecretRef")
+		}
+		if before.PullPolicy != "" && before.PullPolicy != now.PullPolicy {
+			now.PullPolicy, what = before.PullPolicy, append(what, "pullPolicy "+string(before.PullPolicy))
+		}
+	}
+	if len(what) > 0 {
+		d.out.step("as in %s: %s", from.Name, strings.Join(what, ", "))
+	}
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -83,7 +84,9 @@ func (s Store) put(ctx context.Context, target string, file File, sent func(int6
 		return fmt.Errorf("opening the bundle: %w", err)
 	}
 	defer func() { _ = body.Close() }() // only read
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, &meter{from: body, tell: sent})
+	counted := &meter{from: body, tell: sent}
+	defer counted.stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, counted)
 	if err != nil {
 		return fmt.Errorf("uploading: %w", err)
 	}
@@ -122,16 +125,28 @@ func refusal(answer *http.Response) error {
 	return &Refusal{Code: answer.StatusCode, Reason: said.Reason, Message: said.Error}
 }
 
-// meter tells how much was read.
+// meter tells how much was read. After an early answer the body may still be read for a while, when nobody wants to know any more.
 type meter struct {
 	from io.Reader
-	tell func(int64)
 	n    int64
+
+	mu   sync.Mutex
+	tell func(int64)
 }
 
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.from.Read(p)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.n += int64(n)
-	m.tell(m.n)
+	if m.tell != nil {
+		m.tell(m.n)
+	}
 	return n, err
+}
+
+func (m *meter) stop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tell = nil
 }

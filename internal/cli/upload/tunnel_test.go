@@ -109,7 +109,9 @@ func TestTunnel(t *testing.T) {
 
 func TestNoTunnel(t *testing.T) {
 	t.Parallel()
-	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "pods/portforward is forbidden", http.StatusForbidden) }))
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "pods/portforward is forbidden", http.StatusForbidden)
+	}))
 	defer refuses.Close()
 	for _, c := range []struct {
 		name, namespace string

@@ -36,11 +36,14 @@ func Reconciler(env *v1alpha1.Environment, own string) string {
 
 func ownsVersion(fields *metav1.FieldsV1) bool {
 	var set struct {
-		Spec map[string]json.RawMessage `json:"f:spec"`
+		Spec struct {
+			// Who lost the name to somebody else may still own what is around it.
+			VersionRef map[string]json.RawMessage `json:"f:versionRef"`
+		} `json:"f:spec"`
 	}
 	if fields == nil || json.Unmarshal(fields.GetRawBytes(), &set) != nil {
 		return false
 	}
-	_, owns := set.Spec["f:versionRef"]
+	_, owns := set.Spec.VersionRef["f:name"]
 	return owns
 }
