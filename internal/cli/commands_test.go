@@ -78,7 +78,7 @@ func testStatus(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	created := w.environment(t, ns).CreationTimestamp.Time
-	later := cli.Options{Now: func() time.Time { return created.Add(50 * time.Hour) }}
+	later := cli.Options{Now: func() time.Time { return created.Add(50*time.Hour + 30*time.Minute) }}
 	w.begin(t, later, "status", "-n", ns).ends(t, 0).golden(t, "status-all")
 	w.begin(t, cli.Options{}, "status", "new", "-n", ns).ends(t, 0).golden(t, "status-new")
 	for _, c := range []struct{ args, want string }{
@@ -110,7 +110,7 @@ func testVersions(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	// Ages are rounded down, and names break ties, so that objects of the same or the next second look the same.
-	later := cli.Options{Now: func() time.Time { return second.CreationTimestamp.Add(75 * time.Hour) }}
+	later := cli.Options{Now: func() time.Time { return second.CreationTimestamp.Add(75*time.Hour + 30*time.Minute) }}
 	w.begin(t, later, "versions", "-n", ns, "--application", "shop").ends(t, 0).golden(t, "versions")
 	r := w.begin(t, cli.Options{}, "versions", "-n", ns, "-o", "yaml").ends(t, 0)
 	if got := r.out.String(); !strings.Contains(got, "kind: ApplicationVersion\n") || strings.Count(got, "name: blog-1") != 1 {

@@ -56,17 +56,7 @@ func (w *watcher) follow(ctx context.Context, goal verdict.Goal) (*ending, error
 		if bad := badCauses(env); len(bad) > 0 && env.Status.ObservedGeneration >= goal.Generation {
 			end.causes = bad
 		}
-		switch v.State {
-		case verdict.Waiting:
-			stuckSince = time.Time{}
-		case verdict.Stuck:
-			if stuckSince.IsZero() {
-				stuckSince = w.Now()
-			}
-			if w.Now().Sub(stuckSince) >= w.Settle {
-				return true
-			}
-		default:
+		if w.final(v, &stuckSince) {
 			return true
 		}
 		w.out.progress(event{Message: w.describe(ctx, env, goal, v), Reason: v.Reason})
@@ -81,6 +71,21 @@ func (w *watcher) follow(ctx context.Context, goal verdict.Goal) (*ending, error
 		return end, nil
 	}
 	return end, err
+}
+
+// final says whether nothing more is to come. A complaint must last, so the time when it began is kept for the caller.
+func (w *watcher) final(v verdict.Verdict, stuckSince *time.Time) bool {
+	switch v.State {
+	case verdict.Waiting:
+		*stuckSince = time.Time{}
+		return false
+	case verdict.Stuck:
+		if stuckSince.IsZero() {
+			*stuckSince = w.Now()
+		}
+		return w.Now().Sub(*stuckSince) >= w.Settle
+	}
+	return true
 }
 
 // describe is what goes on. While the version is being made, the version itself knows best.
@@ -146,17 +151,24 @@ func (w *watcher) once(ctx context.Context, see look) (bool, error) {
 		case <-ctx.Done():
 			return false, ctx.Err()
 		case change, open := <-changes.ResultChan():
-			next, isEnvironment := change.Object.(*v1alpha1.Environment)
-			if !open || !isEnvironment || change.Type == watch.Deleted {
+			if current = changed(change, open); current == nil {
 				return false, nil // reading it again tells more
 			}
-			current = next
 		case <-again.C:
 		}
 		if see(ctx, current) {
 			return true, nil
 		}
 	}
+}
+
+// changed is the environment as a watch has it; nil when the watch ended, or with it the environment.
+func changed(change watch.Event, open bool) *v1alpha1.Environment {
+	env, isEnvironment := change.Object.(*v1alpha1.Environment)
+	if !open || !isEnvironment || change.Type == watch.Deleted {
+		return nil
+	}
+	return env
 }
 
 func badCauses(env *v1alpha1.Environment) []v1alpha1.HealthCause {

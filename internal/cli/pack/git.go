@@ -114,7 +114,13 @@ func (t *tree) left(ctx context.Context) ([]string, error) {
 			out = append(out, fmt.Sprintf("submodule %s is not in the bundle; to have its files, make a file %s, which switches git off", name, IgnoreFile))
 		}
 	}
-	list, err = git(ctx, t.dir, "status", "--porcelain", "--untracked-files=all", "--", ".")
+	changes, err := t.changes(ctx)
+	return append(out, changes...), err
+}
+
+// changes tells of those that are not in the tree.
+func (t *tree) changes(ctx context.Context) ([]string, error) {
+	list, err := git(ctx, t.dir, "status", "--porcelain", "--untracked-files=all", "--", ".")
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +132,11 @@ func (t *tree) left(ctx context.Context) ([]string, error) {
 	}
 	switch {
 	case changed > 0 && t.staged:
-		out = append(out, fmt.Sprintf("changes of %d files are not in the index and not in the bundle; add them by git add", changed))
+		return []string{fmt.Sprintf("changes of %d files are not in the index and not in the bundle; add them by git add", changed)}, nil
 	case changed > 0:
-		out = append(out, fmt.Sprintf("changes of %d files are not committed and not in the bundle; commit them, or use --staged to deploy the index", changed))
+		return []string{fmt.Sprintf("changes of %d files are not committed and not in the bundle; commit them, or use --staged to deploy the index", changed)}, nil
 	}
-	return out, nil
+	return nil, nil
 }
 
 func command(ctx context.Context, dir string, args ...string) *exec.Cmd {

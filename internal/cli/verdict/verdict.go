@@ -72,8 +72,6 @@ var failures = []string{
 
 // Judge says what became of a goal. Events are never asked, only the status, and only what it says of the goal's generation or a later one.
 func Judge(env *v1alpha1.Environment, goal Goal) Verdict {
-	deployed := find(env, v1alpha1.ConditionVersionDeployed)
-	ready := find(env, v1alpha1.ConditionReady)
 	switch named := wanted(env); {
 	case env.DeletionTimestamp != nil:
 		return Verdict{Superseded, v1alpha1.ReasonTerminating, "the environment is being deleted"}
@@ -81,6 +79,15 @@ func Judge(env *v1alpha1.Environment, goal Goal) Verdict {
 		return Verdict{Superseded, string(v1alpha1.DeploymentSuperseded), fmt.Sprintf("somebody changed spec.versionRef to %s", orNothing(named))}
 	case env.Status.ObservedGeneration < goal.Generation:
 		return Verdict{Waiting, v1alpha1.ReasonNotYetObserved, "waiting for the operator to see the change"}
+	}
+	return judgeStatus(env, goal)
+}
+
+// judgeStatus judges a status that speaks of the goal's generation.
+func judgeStatus(env *v1alpha1.Environment, goal Goal) Verdict {
+	deployed := find(env, v1alpha1.ConditionVersionDeployed)
+	ready := find(env, v1alpha1.ConditionReady)
+	switch {
 	case deployed.Status == metav1.ConditionTrue:
 		return arrived(env, goal, ready)
 	case failed(env, goal) && slices.Contains(failures, deployed.Reason):
