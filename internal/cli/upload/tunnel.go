@@ -20,8 +20,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// The labels of the store's Service.
-var storeLabels = client.MatchingLabels{"app.kubernetes.io/name": "beanpod", "app.kubernetes.io/component": "store"}
+// How the store's Service is known among the operator's: by its component, or by the name of its port, which is that of the container.
+const (
+	labelName      = "app.kubernetes.io/name"
+	labelComponent = "app.kubernetes.io/component"
+	operatorName   = "beanpod"
+	storeName      = "store"
+)
 
 // Tunnel is a port of this machine that leads to the store.
 type Tunnel struct {
@@ -101,27 +106,37 @@ func dialers(config *rest.Config, target *url.URL) (httpstream.Dialer, error) {
 // findStore picks a ready Pod behind the store's Service, and the port in it.
 func findStore(ctx context.Context, c client.Reader, namespace string) (*corev1.Pod, int32, error) {
 	var services corev1.ServiceList
-	if err := c.List(ctx, &services, client.InNamespace(namespace), storeLabels); err != nil {
+	if err := c.List(ctx, &services, client.InNamespace(namespace), client.MatchingLabels{labelName: operatorName}); err != nil {
 		return nil, 0, fmt.Errorf("looking for the store: %w", err)
 	}
-	if len(services.Items) == 0 {
+	service, port := pick(services.Items)
+	if service == nil {
 		return nil, 0, fmt.Errorf("namespace %s has no Service of the store; is the operator there, with its store turned on? "+
 			"--operator-namespace names another namespace, --store-url the store itself", namespace)
-	}
-	service := services.Items[0]
-	if len(service.Spec.Ports) == 0 || len(service.Spec.Selector) == 0 {
-		return nil, 0, fmt.Errorf("Service %s/%s has no port or no selector; --store-url names the store itself", namespace, service.Name)
 	}
 	var pods corev1.PodList
 	if err := c.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels(service.Spec.Selector)); err != nil {
 		return nil, 0, fmt.Errorf("looking for the store: %w", err)
 	}
 	for i := range pods.Items {
-		if port := portOf(&pods.Items[i], service.Spec.Ports[0]); ready(&pods.Items[i]) && port > 0 {
-			return &pods.Items[i], port, nil
+		if n := portOf(&pods.Items[i], port); ready(&pods.Items[i]) && n > 0 {
+			return &pods.Items[i], n, nil
 		}
 	}
 	return nil, 0, fmt.Errorf("none of %d Pods of Service %s/%s is ready; look at the operator: kubectl -n %s get pods", len(pods.Items), namespace, service.Name, namespace)
+}
+
+// pick finds the store's Service and port. A Service without a selector leads to no Pod.
+func pick(services []corev1.Service) (*corev1.Service, corev1.ServicePort) {
+	for i := range services {
+		for _, port := range services[i].Spec.Ports {
+			ours := services[i].Labels[labelComponent] == storeName || port.Name == storeName || port.TargetPort.StrVal == storeName
+			if ours && len(services[i].Spec.Selector) > 0 {
+				return &services[i], port
+			}
+		}
+	}
+	return nil, corev1.ServicePort{}
 }
 
 func ready(pod *corev1.Pod) bool {

@@ -89,8 +89,11 @@ func TestTunnel(t *testing.T) {
 	defer end.Close()
 	api := forwarder(t, strings.TrimPrefix(end.URL, "http://"))
 	defer api.Close()
-	for _, port := range []intstr.IntOrString{intstr.FromString("store"), intstr.FromInt32(8090)} {
-		c := store(func(s *corev1.Service, _ *corev1.Pod) { s.Spec.Ports[0].TargetPort = port })
+	for name, tweak := range map[string]func(*corev1.Service, *corev1.Pod){
+		"by component": func(s *corev1.Service, _ *corev1.Pod) { s.Spec.Ports[0].TargetPort = intstr.FromInt32(8090) },
+		"by port":      func(s *corev1.Service, _ *corev1.Pod) { s.Labels["app.kubernetes.io/component"] = "manager" },
+	} {
+		c := store(tweak)
 		tunnel, err := upload.Open(context.Background(), &rest.Config{Host: api.URL}, c, "beanpod-system")
 		if err != nil {
 			t.Fatalf("opening: %v", err)
@@ -99,7 +102,7 @@ func TestTunnel(t *testing.T) {
 		err = upload.Store{URL: tunnel.URL, Token: "secret"}.Put(context.Background(), "ns", "shop-1", file, func(int64) {})
 		tunnel.Close()
 		if err != nil || got != content {
-			t.Errorf("port %s: got %v and %q, want %q", port.String(), err, got, content)
+			t.Errorf("%s: got %v and %q, want %q", name, err, got, content)
 		}
 		if _, err := http.Get(tunnel.URL); err == nil {
 			t.Error("the tunnel is still open after Close")
@@ -120,7 +123,10 @@ func TestNoTunnel(t *testing.T) {
 	}{
 		{"another namespace has the store", "elsewhere", nil, "namespace elsewhere has no Service of the store"},
 		{"a Service with other labels", "beanpod-system", func(s *corev1.Service, _ *corev1.Pod) { s.Labels = nil }, "has no Service of the store"},
-		{"a Service without a selector", "beanpod-system", func(s *corev1.Service, _ *corev1.Pod) { s.Spec.Selector = nil }, "has no port or no selector"},
+		{"a Service without a selector", "beanpod-system", func(s *corev1.Service, _ *corev1.Pod) { s.Spec.Selector = nil }, "has no Service of the store"},
+		{"a Service of another component", "beanpod-system", func(s *corev1.Service, _ *corev1.Pod) {
+			s.Labels["app.kubernetes.io/component"], s.Spec.Ports[0].TargetPort = "manager", intstr.FromString("metrics")
+		}, "has no Service of the store"},
 		{"no instance is ready", "beanpod-system", func(_ *corev1.Service, p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionFalse }, "none of 1 Pods of Service beanpod-system/beanpod-store is ready"},
 		{"no instance has the port", "beanpod-system", func(_ *corev1.Service, p *corev1.Pod) { p.Spec.Containers = nil }, "none of 1 Pods"},
 		{"no right", "beanpod-system", nil, "reaching the store through Pod beanpod-system/store-1"},
