@@ -91,7 +91,7 @@ func (d *deployment) pack(ctx context.Context) (*pack.Bundle, error) {
 	}
 	files := ""
 	if bundle.Files > 0 {
-		files = fmt.Sprintf("%d files, ", bundle.Files)
+		files = pack.Count(bundle.Files) + ", "
 	}
 	d.out.step("bundle of %s: %s%s, sha256 %s", bundle.Origin, files, megabytes(bundle.Size), bundle.SHA256)
 	return bundle, nil

@@ -132,9 +132,9 @@ func (t *tree) changes(ctx context.Context) ([]string, error) {
 	}
 	switch {
 	case changed > 0 && t.staged:
-		return []string{fmt.Sprintf("changes of %d files are not in the index and not in the bundle; add them by git add", changed)}, nil
+		return []string{fmt.Sprintf("changes of %s are not in the index and not in the bundle; add them by git add", Count(changed))}, nil
 	case changed > 0:
-		return []string{fmt.Sprintf("changes of %d files are not committed and not in the bundle; commit them, or use --staged to deploy the index", changed)}, nil
+		return []string{fmt.Sprintf("changes of %s are not committed and not in the bundle; commit them, or use --staged to deploy the index", Count(changed))}, nil
 	}
 	return nil, nil
 }

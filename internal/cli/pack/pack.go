@@ -134,6 +134,14 @@ func inRepository(dir string) bool {
 	}
 }
 
+// Count is how many files, in words.
+func Count(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
+}
+
 func tooLarge(what string) error {
 	return fmt.Errorf("%s, and the store takes at most %d MB; leave out what the application does not need, by %s or .gitattributes (export-ignore)",
 		what, Limit>>20, IgnoreFile)

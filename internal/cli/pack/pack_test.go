@@ -140,7 +140,7 @@ func TestGit(t *testing.T) {
 	if diff := cmp.Diff(head, read(t, staged.Path)); diff != "" {
 		t.Errorf("index (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"changes of 1 files are not in the index and not in the bundle; add them by git add"}, staged.Warnings); diff != "" {
+	if diff := cmp.Diff([]string{"changes of 1 file are not in the index and not in the bundle; add them by git add"}, staged.Warnings); diff != "" {
 		t.Errorf("warnings of the index (-want +got):\n%s", diff)
 	}
 
