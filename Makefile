@@ -124,6 +124,7 @@ cluster-down: ## Stop the local cluster.
 build: ## Compile the programs into bin/.
 	mkdir -p $(OUT)
 	go build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o $(OUT)/ ./cmd/...
+	ln -sf beanpod $(OUT)/kubectl-beanpod # what `kubectl beanpod` looks for on the PATH
 
 .PHONY: image
 image: ## Make the operator's image archive, bin/beanpod-VERSION.tar.

@@ -42,6 +42,14 @@ const (
 	AnnotationForceDelete = "beanpod.dev/force-delete"
 )
 
+// Annotations of an ApplicationVersion for people; whoever makes the version sets them.
+const (
+	// AnnotationMessage says what the version changes.
+	AnnotationMessage = "beanpod.dev/message"
+	// AnnotationCommit is the commit that the version was made from.
+	AnnotationCommit = "beanpod.dev/commit"
+)
+
 // Annotations that Beanpod writes on children. What cannot be observed again lives here, written in the same
 // request as the change that it describes.
 const (
