@@ -23,6 +23,8 @@ const (
 	// LabelRelease holds the name of the Environment, on the pods of its release commands. They do not have LabelEnvironmentUID: no
 	// Service may select them, and no disruption budget counts them.
 	LabelRelease = "beanpod.dev/release"
+	// LabelBuild holds the name of the ApplicationVersion, on what builds its bundle. The store lets only such pods bring artifacts.
+	LabelBuild = "beanpod.dev/build"
 	// LabelDeployment holds the number of the failed deployment that a ConfigMap tells of.
 	LabelDeployment = "beanpod.dev/deployment"
 )
@@ -53,6 +55,18 @@ const (
 	AnnotationVersion = "beanpod.dev/version"
 	// AnnotationDigest is the digest of the image that a slot runs; empty where the node's own image is used.
 	AnnotationDigest = "beanpod.dev/digest"
+	// AnnotationPlatform is the platform version that a slot runs on, as platform/branch/version; absent for images. It pins the
+	// Environment to that version: only an update changes it.
+	AnnotationPlatform = "beanpod.dev/platform"
+	// AnnotationRunImage is the image of that platform version, for the time when the Platform lists the version no more.
+	AnnotationRunImage = "beanpod.dev/run-image"
+	// AnnotationArtifact is the digest of the artifact that a pod may read from the store: sha256:HEX.
+	AnnotationArtifact = "beanpod.dev/artifact"
+	// AnnotationUpload is the name of the uploaded archive that a build pod may read from the store.
+	AnnotationUpload = "beanpod.dev/upload"
+	// AnnotationBuildOf is what a build is for, as platform/branch/version, and AnnotationAttempt its number, from 1.
+	AnnotationBuildOf = "beanpod.dev/build-of"
+	AnnotationAttempt = "beanpod.dev/attempt"
 	// AnnotationPolicy is the deployment policy of the rollout that last changed a slot.
 	AnnotationPolicy = "beanpod.dev/policy"
 	// AnnotationScaler says what owns the number of instances of a slot: HPA or None.
@@ -98,6 +112,9 @@ const (
 	// a restarted operator need not read them again.
 	AnnotationInputs = "beanpod.dev/inputs-checked"
 )
+
+// SampleURL begins the URL of a sample application that the operator ships; the name of the sample's archive follows.
+const SampleURL = "store://sample/"
 
 // Finalizers.
 const (
