@@ -68,10 +68,7 @@ func scenarios(t *testing.T) []scenario {
 			t.Fatalf("%s has problems %v and unsupported fields %v", s.name, problems, s.cfg.Unsupported)
 		}
 		s.step = rollout.Next(plan.Target{
-			Content: snapshot.Content{
-				Revision: s.cfg.Revision, Configuration: s.cfg.Configuration, Change: s.cfg.Change, Version: s.cfg.Version.Name, Digest: s.cfg.Version.Digest,
-				Restart: s.cfg.RestartToken, Rebuild: s.cfg.RebuildToken, Template: s.cfg.Revision,
-			},
+			Content: snapshot.Of(s.cfg),
 			Desired: s.cfg.Desired, Scaled: s.cfg.Scaler != settings.ScalerNone,
 			OnVersion: s.cfg.VersionRollout, OnConfiguration: s.cfg.ConfigurationRollout,
 		}, snapshot.Snapshot{}, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))

@@ -25,7 +25,15 @@ type Operator struct {
 	GatewayAPI bool
 	// TrustedCIDRs may always reach instances: the addresses of ingress controllers on the host's network.
 	TrustedCIDRs []string
+	// BundleImage holds /bundle, which fetches, builds and installs source bundles; StoreURL is where pods reach the store. When one
+	// is empty, source bundles are not deployed.
+	BundleImage, StoreURL string
+	// BuildDeniedCIDRs are addresses that builds cannot reach, besides the store.
+	BuildDeniedCIDRs []string
 }
+
+// Bundles says whether source bundles can be deployed.
+func (o Operator) Bundles() bool { return o.BundleImage != "" && o.StoreURL != "" }
 
 // Layers are the inputs of Resolve. Environment is required; the others may be nil when they could not be loaded, and
 // then the Settings that depend on them are empty.
@@ -33,6 +41,8 @@ type Layers struct {
 	Operator    Operator
 	Environment *v1alpha1.Environment
 	Version     *v1alpha1.ApplicationVersion
+	// Platform that spec.platformRef leads to.
+	Platform *Platform
 	// Checked are the Secrets and ConfigMaps that were looked at.
 	Checked []CheckedInput
 	// Restart and Rebuild are the tokens that the running instances were made for. They stand in for an annotation that was
@@ -59,9 +69,11 @@ type Settings struct {
 
 	// Version is what to run.
 	Version Version
+	// Platform that it runs on; the zero value when none is named. An image runs on none, but gets its properties.
+	Platform Platform
 	// Processes that run in each instance; the first is the main one.
 	Processes []Process
-	// Properties, ordered by name.
+	// Properties, ordered by name; those of the platform included.
 	Properties []v1alpha1.EnvironmentProperty
 
 	// Min and Max instances; Desired is the fixed number when Scaler is ScalerNone.
@@ -109,6 +121,19 @@ type Version struct {
 	// Release is the command that runs once before a deployment changes anything; nil: none. ReleaseSeconds is its time.
 	Release        []string
 	ReleaseSeconds int32
+	// Artifact is what a source bundle became, for the platform version of Settings; nil for an image.
+	Artifact *Artifact
+}
+
+// Artifact is an application that is installed into each instance before it starts.
+type Artifact struct {
+	// SHA256 in hexadecimal.
+	SHA256 string
+	// Platform is the Platform's Key.
+	Platform string
+	// InstallerImage holds /bundle, StoreURL is where it asks. They are not part of any hash: an operator that comes with others
+	// restarts nothing.
+	InstallerImage, StoreURL string
 }
 
 // Process is one container of an instance.

@@ -40,6 +40,7 @@ func Template(s settings.Settings, slot string) *corev1ac.PodTemplateSpecApplyCo
 	for _, v := range s.Pod.Volumes {
 		spec.WithVolumes(volume(v))
 	}
+	install(spec, s)
 	place(spec, s, slot)
 	restrict(spec, s)
 	return corev1ac.PodTemplateSpec().WithLabels(labels(s, slot)).WithAnnotations(annotations(s)).WithSpec(spec)
@@ -67,6 +68,9 @@ func annotations(s settings.Settings) map[string]string {
 	out[v1alpha1.AnnotationVersion] = s.Version.Name
 	if s.RestartToken != "" {
 		out[v1alpha1.AnnotationRestart] = s.RestartToken
+	}
+	if a := s.Version.Artifact; a != nil {
+		out[v1alpha1.AnnotationArtifact] = "sha256:" + a.SHA256
 	}
 	return out
 }
@@ -277,6 +281,9 @@ func restrict(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 	security := corev1ac.PodSecurityContext().
 		WithRunAsNonRoot(true).
 		WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+	if s.Version.Artifact != nil {
+		security.WithRunAsUser(artifactUser).WithRunAsGroup(artifactUser).WithFSGroup(artifactUser)
+	}
 	if s.Pod.RunAsUser != nil {
 		security.WithRunAsUser(*s.Pod.RunAsUser)
 	}
@@ -284,14 +291,21 @@ func restrict(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 		security.WithFSGroup(*s.Pod.FSGroup)
 	}
 	spec.WithSecurityContext(security)
+	for i := range spec.InitContainers {
+		spec.InitContainers[i].WithSecurityContext(unprivileged().WithReadOnlyRootFilesystem(true))
+	}
 	for i := range spec.Containers {
-		c := corev1ac.SecurityContext().
-			WithAllowPrivilegeEscalation(false).
-			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))
+		c := unprivileged()
 		// A written-out false is left out like an unset one: the two have one revision, so they must give the same pods.
 		if r := s.Pod.ReadOnlyRootFilesystem; r != nil && *r {
 			c.WithReadOnlyRootFilesystem(true)
 		}
 		spec.Containers[i].WithSecurityContext(c)
 	}
+}
+
+func unprivileged() *corev1ac.SecurityContextApplyConfiguration {
+	return corev1ac.SecurityContext().
+		WithAllowPrivilegeEscalation(false).
+		WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))
 }
