@@ -56,7 +56,9 @@ type SampleMissing struct {
 }
 
 // Error makes it an error.
-func (s *SampleMissing) Error() string { return "the sample's ApplicationVersion " + s.Name + " does not exist yet" }
+func (s *SampleMissing) Error() string {
+	return "the sample's ApplicationVersion " + s.Name + " does not exist yet"
+}
 
 // deployable says whether a version can be deployed on a platform, which is nil when none is named.
 func (l *Loader) deployable(ver *v1alpha1.ApplicationVersion, p *settings.Platform) error {

@@ -124,6 +124,13 @@ func Labels(environment string, uid types.UID, application string) map[string]st
 	}
 }
 
+// BuildLabels are on everything that builds a version. The store knows the pods of builds by LabelBuild.
+func BuildLabels(version, application string) map[string]string {
+	return map[string]string{
+		v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelApplication: application, v1alpha1.LabelBuild: version,
+	}
+}
+
 // EnvironmentSelector selects the pods of both slots.
 func EnvironmentSelector(uid types.UID) map[string]string {
 	return map[string]string{v1alpha1.LabelEnvironmentUID: string(uid)}

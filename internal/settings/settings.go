@@ -28,8 +28,9 @@ type Operator struct {
 	// BundleImage holds /bundle, which fetches, builds and installs source bundles; StoreURL is where pods reach the store. When one
 	// is empty, source bundles are not deployed.
 	BundleImage, StoreURL string
-	// BuildDeniedCIDRs are addresses that builds cannot reach, besides the store.
-	BuildDeniedCIDRs []string
+	// BuildDeniedCIDRs are addresses that builds cannot reach, besides the store; nil: private and link-local ones. FetchAllowedCIDRs
+	// may be fetched from although they are in the cluster.
+	BuildDeniedCIDRs, FetchAllowedCIDRs []string
 }
 
 // Bundles says whether source bundles can be deployed.

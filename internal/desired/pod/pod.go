@@ -97,7 +97,7 @@ func container(s settings.Settings, p settings.Process) *corev1ac.ContainerApply
 		c.WithImagePullPolicy(corev1.PullNever)
 	}
 	for _, word := range p.Command {
-		c.WithCommand(literal(word))
+		c.WithCommand(Literal(word))
 	}
 	c.WithEnv(environment(s, p)...)
 	c.WithResources(resources(s.Resources))
@@ -151,15 +151,15 @@ func variable(p v1alpha1.EnvironmentProperty) *corev1ac.EnvVarApplyConfiguration
 		r := p.ValueFrom.ConfigMapKeyRef
 		v.WithValueFrom(corev1ac.EnvVarSource().WithConfigMapKeyRef(corev1ac.ConfigMapKeySelector().WithName(r.Name).WithKey(r.Key)))
 	case p.Value != nil:
-		v.WithValue(literal(*p.Value))
+		v.WithValue(Literal(*p.Value))
 	default:
 		v.WithValue("")
 	}
 	return v
 }
 
-// literal keeps the kubelet from expanding $(NAME) and $$: values and commands are taken as they are written.
-func literal(value string) string {
+// Literal keeps the kubelet from expanding $(NAME) and $$: values and commands are taken as they are written.
+func Literal(value string) string {
 	out := make([]byte, 0, len(value))
 	for i := range len(value) {
 		out = append(out, value[i])
