@@ -7,6 +7,7 @@
 package inputs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -52,8 +53,12 @@ func (l *Loader) Load(ctx context.Context, env *v1alpha1.Environment, known Know
 		func() error { return l.application(ctx, env) },
 		func() error { return tier(env) },
 		func() (err error) { p, err = l.readPlatform(ctx, env); return err },
-		func() (err error) { layers.Version, err = l.version(ctx, env, p); return err },
-		func() (err error) { layers.Platform, err = onPlatform(env, p, layers.Version, known.Runs); return err },
+		func() (err error) {
+			layers.Version, err = l.version(ctx, env, p)
+			var unfit error
+			layers.Platform, unfit = onPlatform(env, p, layers.Version, known.Runs)
+			return cmp.Or(err, unfit)
+		},
 		func() error { return l.deployable(layers.Version, layers.Platform) },
 		func() (err error) { layers.Checked, err = l.references(ctx, env, known.Inputs); return err },
 		func() error { return l.host(ctx, env) },

@@ -36,6 +36,18 @@ type Operator struct {
 // Bundles says whether source bundles can be deployed.
 func (o Operator) Bundles() bool { return o.BundleImage != "" && o.StoreURL != "" }
 
+// privateCIDRs are private networks, where clusters have their pods, Services and API servers, and link-local addresses, where clouds
+// serve credentials.
+var privateCIDRs = []string{"10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"}
+
+// DeniedToBuilds are the addresses that builds cannot reach.
+func (o Operator) DeniedToBuilds() []string {
+	if o.BuildDeniedCIDRs == nil {
+		return privateCIDRs
+	}
+	return o.BuildDeniedCIDRs
+}
+
 // Layers are the inputs of Resolve. Environment is required; the others may be nil when they could not be loaded, and
 // then the Settings that depend on them are empty.
 type Layers struct {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/apply"
+	"github.com/beanpod-dev/beanpod/internal/bundle/report"
 	"github.com/beanpod-dev/beanpod/internal/desired/buildjob"
 	"github.com/beanpod-dev/beanpod/internal/desired/isolation"
 	"github.com/beanpod-dev/beanpod/internal/naming"
@@ -225,29 +226,37 @@ func isAsked(asked []v1alpha1.PlatformStatusSummary, a v1alpha1.Artifact) bool {
 	})
 }
 
-// describe fills status.bundle from what the steps of an attempt reported.
+// describe fills status.bundle from what the steps of an attempt reported. An early step knows less than a later one, also of another
+// attempt.
 func describe(ver *v1alpha1.ApplicationVersion, a *attempt) {
 	for _, step := range []string{buildjob.Fetch, buildjob.Build, buildjob.Push} {
 		r, ok := a.told(step)
-		if !ok || r.Bundle == nil {
+		if ok && r.Bundle != nil && (ver.Status.Bundle == nil || ver.Status.Bundle.SHA256 != r.Bundle.SHA256) {
+			ver.Status.Bundle = &v1alpha1.FetchedBundle{SHA256: r.Bundle.SHA256, SizeBytes: r.Bundle.SizeBytes}
+		}
+		b := ver.Status.Bundle
+		if !ok || b == nil {
 			continue
 		}
-		b := &v1alpha1.FetchedBundle{SHA256: r.Bundle.SHA256, SizeBytes: r.Bundle.SizeBytes, Files: int32(min(r.Bundle.Files, 10_000_000))}
-		b.Warnings = bounded(r.Warnings, 20)
-		b.Unsupported = slices.Clone(r.Unsupported)
-		for _, o := range r.Options {
-			b.Unsupported = append(b.Unsupported, "option "+o.Namespace+": "+o.Name)
+		if r.Bundle != nil && r.Bundle.Files > 0 {
+			b.Files = int32(min(r.Bundle.Files, 10_000_000))
 		}
-		if strings.TrimSpace(r.Cron) != "" {
-			b.Unsupported = append(b.Unsupported, "cron.yaml")
-		}
-		b.Unsupported = bounded(b.Unsupported, 50)
-		if before := ver.Status.Bundle; before != nil && before.SHA256 == b.SHA256 {
-			// An early step knows less than a later one of another attempt.
-			b.Warnings, b.Unsupported = longer(b.Warnings, before.Warnings), longer(b.Unsupported, before.Unsupported)
-		}
-		ver.Status.Bundle = b
+		b.Warnings = longer(bounded(r.Warnings, 20), b.Warnings)
+		b.Unsupported = longer(bounded(withoutEffect(r), 50), b.Unsupported)
 	}
+}
+
+// withoutEffect is what the bundle's own files ask for in vain: what the build says so of, and what this release reads but does not
+// map to anything.
+func withoutEffect(r report.Report) []string {
+	out := slices.Clone(r.Unsupported)
+	for _, o := range r.Options {
+		out = append(out, "option "+o.Namespace+": "+o.Name)
+	}
+	if strings.TrimSpace(r.Cron) != "" {
+		out = append(out, "cron.yaml")
+	}
+	return out
 }
 
 func longer(a, b []string) []string {

@@ -27,9 +27,11 @@ const (
 	Push  = "push"
 )
 
-// The time of a build: what the platform gives it, or Beanpod's default, and some for images and downloads.
+// The time of a build: what the platform gives it, or Beanpod's default; as much for the steps before and after it; and some for
+// images.
 const (
 	defaultSeconds = 1800
+	stepSeconds    = 600
 	extraSeconds   = 600
 	// keptSeconds is how long a finished Job stays for people to look at. What Beanpod needs of it is in status then.
 	keptSeconds = 3600
@@ -50,13 +52,14 @@ type Order struct {
 // Key is the platform version in one word.
 func (o Order) Key() string { return settings.PlatformKey(o.Platform, o.Branch.Name, o.On.Version) }
 
-// Seconds is how long the build may take.
-func (o Order) Seconds() int64 {
-	seconds := int64(defaultSeconds)
+// Seconds is how long everything together may take.
+func (o Order) Seconds() int64 { return stepSeconds + o.buildSeconds() + stepSeconds + extraSeconds }
+
+func (o Order) buildSeconds() int64 {
 	if b := o.Branch.Build; b != nil && b.TimeoutSeconds != nil {
-		seconds = int64(*b.TimeoutSeconds)
+		return int64(*b.TimeoutSeconds)
 	}
-	return seconds + extraSeconds
+	return defaultSeconds
 }
 
 // Job is tried once: whether a failure is tried again is Beanpod's decision, because only the report says whether it makes sense.

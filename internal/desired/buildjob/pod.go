@@ -79,6 +79,9 @@ func fetch(o Order) corev1.Container {
 	if sum := wanted(o.Version); sum != "" {
 		args = append(args, "--sha256", sum)
 	}
+	if denied := o.Operator.DeniedToBuilds(); len(denied) > 0 {
+		args = append(args, "--deny", strings.Join(denied, ","))
+	}
 	if len(o.Operator.FetchAllowedCIDRs) > 0 {
 		args = append(args, "--allow", strings.Join(o.Operator.FetchAllowedCIDRs, ","))
 	}
@@ -95,7 +98,7 @@ func push(o Order) corev1.Container { return ours(o, Push, "--root", workDir) }
 // ours is a step of Beanpod's own program, which may ask the store.
 func ours(o Order, name string, args ...string) corev1.Container {
 	yes := true
-	c := step(name, o.Operator.BundleImage, []string{bundleProgram, name, "--store", o.Operator.StoreURL, "--namespace", o.Version.Namespace, "--token-file", pod.TokenFile})
+	c := step(name, o.Operator.BundleImage, []string{bundleProgram, name, "--store", o.Operator.StoreURL, "--namespace", o.Version.Namespace, "--token-file", pod.TokenFile, "--timeout", timeout(stepSeconds)})
 	for _, a := range args {
 		c.Command = append(c.Command, pod.Literal(a))
 	}
@@ -108,7 +111,7 @@ func ours(o Order, name string, args ...string) corev1.Container {
 
 // build runs in the platform's image, with the platform's properties and nothing that opens a door.
 func build(o Order) corev1.Container {
-	c := step(Build, cmp.Or(o.On.BuildImage, o.On.RunImage), []string{programForBuild, Build, "--root", workDir})
+	c := step(Build, cmp.Or(o.On.BuildImage, o.On.RunImage), []string{programForBuild, Build, "--root", workDir, "--timeout", timeout(o.buildSeconds())})
 	for _, p := range o.Branch.EnvironmentProperties {
 		c.Env = append(c.Env, corev1.EnvVar{Name: p.Name, Value: pod.Literal(p.Value)})
 	}
@@ -135,6 +138,8 @@ func instructions(o Order) (string, int32) {
 	}
 	return string(text), port
 }
+
+func timeout(seconds int64) string { return strconv.FormatInt(seconds, 10) + "s" }
 
 func step(name, image string, command []string) corev1.Container {
 	no := false

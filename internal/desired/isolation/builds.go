@@ -21,17 +21,10 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/settings"
 )
 
-// DeniedToBuilds are the addresses that builds cannot reach when the installation names none: private networks, where clusters have
-// their pods, Services and API servers, and link-local ones, where clouds serve credentials.
-var DeniedToBuilds = []string{"10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"}
-
 // Builds lets the pods that build a version reach name servers, the store and the outside, and lets nobody reach them.
 func Builds(ver *v1alpha1.ApplicationVersion, op settings.Operator) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	out := networkingv1ac.NetworkPolicyEgressRule()
-	denied := op.BuildDeniedCIDRs
-	if denied == nil {
-		denied = DeniedToBuilds
-	}
+	denied := op.DeniedToBuilds()
 	for _, all := range []string{"0.0.0.0/0", "::/0"} {
 		out.WithTo(networkingv1ac.NetworkPolicyPeer().WithIPBlock(networkingv1ac.IPBlock().WithCIDR(all).WithExcept(ofFamily(denied, all)...)))
 	}
