@@ -187,7 +187,7 @@ type ApplicationVersionStatus struct {
 	// +optional
 	Bundle *FetchedBundle `json:"bundle,omitempty"`
 
-	// artifacts were built from the bundle, one for each platform version that an environment asked for; at most 20.
+	// artifacts are built from the bundle, one for each platform version that an environment asks for, newest last; at most 20.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
@@ -243,6 +243,21 @@ type FetchedBundle struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000000
 	Files int32 `json:"files,omitempty"`
+
+	// warnings about the archive that stopped nothing, at most 20: a wrapping folder that was stripped.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:items:MaxLength=512
+	Warnings []string `json:"warnings,omitempty"`
+
+	// unsupported lists what the bundle asks for in its own files and Beanpod does not do, at most 50:
+	// ".ebextensions/10.config: packages".
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=512
+	Unsupported []string `json:"unsupported,omitempty"`
 }
 
 // Artifact is what a bundle became on one platform version.
@@ -262,7 +277,11 @@ type Artifact struct {
 	// +kubebuilder:validation:MaxLength=63
 	Version string `json:"version"`
 
-	// sha256 of the artifact.
+	// state is Building, Retrying (an attempt failed and another one follows), Built or Failed.
+	// +optional
+	State ArtifactState `json:"state,omitempty"`
+
+	// sha256 of the artifact, once it is built.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	SHA256 string `json:"sha256,omitempty"`
@@ -272,7 +291,61 @@ type Artifact struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1099511627776
 	SizeBytes int64 `json:"sizeBytes,omitempty"`
+
+	// processes are the commands by process name: the version's own, else those of the bundle's Procfile, else the
+	// platform's start command.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=10
+	Processes map[string]ProcessCommand `json:"processes,omitempty"`
+
+	// release is the leader-only work that the bundle's own files ask for, as a command and its arguments. The version's
+	// releaseCommand wins.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=4096
+	Release []string `json:"release,omitempty"`
+
+	// attempts is how many builds were begun. A failure that may pass by itself is tried at most 5 times.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Attempts int32 `json:"attempts,omitempty"`
+
+	// reason why the last attempt failed, one word; empty when none did.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Reason string `json:"reason,omitempty"`
+
+	// message says what failed, or what the build waits for, in a sentence.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// failedAt is when the last attempt failed; the next one waits from then.
+	// +optional
+	FailedAt *metav1.Time `json:"failedAt,omitempty"`
+
+	// logsRef names the ConfigMap with the last lines of the build that failed.
+	// +optional
+	LogsRef *LocalReference `json:"logsRef,omitempty"`
 }
+
+// ArtifactState says how far a build is.
+// +kubebuilder:validation:Enum=Building;Retrying;Built;Failed
+type ArtifactState string
+
+// The states of an artifact.
+const (
+	// ArtifactBuilding means that the archive is being fetched or built.
+	ArtifactBuilding ArtifactState = "Building"
+	// ArtifactRetrying means that an attempt failed for a reason that may pass, and another one follows.
+	ArtifactRetrying ArtifactState = "Retrying"
+	// ArtifactBuilt means that it is in the store.
+	ArtifactBuilt ArtifactState = "Built"
+	// ArtifactFailed means that the bundle does not become one on this platform version; nothing is tried again.
+	ArtifactFailed ArtifactState = "Failed"
+)
 
 // VersionUse names an Environment that uses a version.
 type VersionUse struct {

@@ -64,8 +64,8 @@ const (
 // ConditionInputsResolved says whether everything that an Environment refers to exists and fits.
 // While it is False nothing is written, and what runs keeps running.
 //
-// Reasons when True: AllFound. When False: ApplicationNotFound, VersionNotSet, VersionNotFound, VersionNotReady,
-// VersionFailed, VersionOfOtherApplication, PlatformNotFound, BranchNotFound, PlatformRetired, ConfigurationNotFound, SecretNotFound,
+// Reasons when True: AllFound, PlatformDeprecated. When False: ApplicationNotFound, VersionNotSet, VersionNotFound, VersionNotReady,
+// VersionFailed, VersionOfOtherApplication, PlatformNotSet, PlatformNotFound, BranchNotFound, PlatformRetired, ConfigurationNotFound, SecretNotFound,
 // SecretKeyNotFound, ConfigMapNotFound, ConfigMapKeyNotFound, HostConflict, InvalidSettings,
 // TierNotSupported, SourceNotSupported.
 // When Unknown: LoadFailed.
@@ -87,12 +87,16 @@ const (
 	ReasonVersionFailed = "VersionFailed"
 	// ReasonVersionOfOtherApplication means that the version belongs to another Application.
 	ReasonVersionOfOtherApplication = "VersionOfOtherApplication"
+	// ReasonPlatformNotSet means that the version is a source bundle and spec.platformRef is not set.
+	ReasonPlatformNotSet = "PlatformNotSet"
 	// ReasonPlatformNotFound means that spec.platformRef names no Platform.
 	ReasonPlatformNotFound = "PlatformNotFound"
 	// ReasonBranchNotFound means that the Platform has no such branch.
 	ReasonBranchNotFound = "BranchNotFound"
 	// ReasonPlatformRetired means that the branch is retired and refuses new environments.
 	ReasonPlatformRetired = "PlatformRetired"
+	// ReasonPlatformDeprecated means that every reference resolves, and the platform's branch is going to be retired.
+	ReasonPlatformDeprecated = "PlatformDeprecated"
 	// ReasonConfigurationNotFound means that spec.configurationRef names nothing.
 	ReasonConfigurationNotFound = "ConfigurationNotFound"
 	// ReasonSecretNotFound means that a referenced Secret does not exist.
@@ -199,7 +203,7 @@ const ConditionDatabaseReady = "DatabaseReady"
 
 // Reasons of an ApplicationVersion's Ready condition: Beanstalk's words.
 const (
-	// ReasonUnprocessed means that no pass has looked at the version yet.
+	// ReasonUnprocessed means that nothing has asked for the version's bundle yet: it is built once an Environment names it.
 	ReasonUnprocessed = "Unprocessed"
 	// ReasonProcessing means that the source is being resolved or fetched.
 	ReasonProcessing = "Processing"

@@ -95,6 +95,11 @@ type EnvironmentStatus struct {
 
 // PlatformStatusSummary says what platform an environment runs on.
 type PlatformStatusSummary struct {
+	// name of the Platform.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
 	// branch of the platform.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63

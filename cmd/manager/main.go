@@ -43,7 +43,7 @@ type flags struct {
 	probeAddress, metricsAddress                  string
 	metricsSecure, metricsAuth                    bool
 	namespaces, baseDomain, ingressClass, gateway string
-	trustedCIDRs                                  string
+	trustedCIDRs, buildDenied, fetchAllowed       string
 	concurrency                                   int
 	allowLoopbackRegistry                         bool
 	store, storeSpool, storeAddress, storeURL     string
@@ -62,6 +62,8 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.ingressClass, "default-ingress-class", "", "Class of Ingresses that name none; unset: the cluster's default.")
 	set.StringVar(&f.gateway, "default-gateway", "", "Gateway for environments that name none, as namespace/name or namespace/name/listener; unset: Ingress is used.")
 	set.StringVar(&f.trustedCIDRs, "trusted-cidrs", "", "Addresses that may always reach instances, separated by commas; for ingress controllers on the host's network.")
+	set.StringVar(&f.buildDenied, "build-denied-cidrs", "", "Addresses that builds of source bundles cannot reach, separated by commas; unset: private and link-local ones.")
+	set.StringVar(&f.fetchAllowed, "fetch-allowed-cidrs", "", "Addresses that source bundles may be fetched from although builds cannot reach them otherwise, separated by commas.")
 	set.IntVar(&f.concurrency, "max-concurrent-reconciles", 10, "How many objects of a kind are worked on at a time.")
 	set.BoolVar(&f.allowLoopbackRegistry, "allow-loopback-registry", false, "Resolve images at registries on the operator's own host; for development.")
 	set.StringVar(&f.store, "store", "", "Where artifacts are kept: dir:///PATH or s3://BUCKET/PREFIX?region=&endpoint=&pathStyle=; unset: source bundles are not processed.")
@@ -176,9 +178,14 @@ func (f *flags) options() (controller.Options, error) {
 			return out, fmt.Errorf("--base-domain %q is not a domain name: %s", f.baseDomain, strings.Join(problems, "; "))
 		}
 	}
-	for _, cidr := range out.Operator.TrustedCIDRs {
-		if _, _, err := net.ParseCIDR(cidr); err != nil {
-			return out, fmt.Errorf("--trusted-cidrs: %w", err)
+	out.Operator.BuildDeniedCIDRs, out.Operator.FetchAllowedCIDRs = split(f.buildDenied), split(f.fetchAllowed)
+	for flag, list := range map[string][]string{
+		"trusted-cidrs": out.Operator.TrustedCIDRs, "build-denied-cidrs": out.Operator.BuildDeniedCIDRs, "fetch-allowed-cidrs": out.Operator.FetchAllowedCIDRs,
+	} {
+		for _, cidr := range list {
+			if _, _, err := net.ParseCIDR(cidr); err != nil {
+				return out, fmt.Errorf("--%s: %w", flag, err)
+			}
 		}
 	}
 	if f.store != "" && (f.storeURL == "" || f.bundleImage == "") {

@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -61,15 +60,13 @@ func Scheme() (*runtime.Scheme, error) {
 // ManagerOptions sets what the controllers need of the manager: caches that hold only what is used, and reads that see one's
 // own writes.
 func ManagerOptions(o Options, base ctrl.Options) (ctrl.Options, error) {
-	ours, err := labels.NewRequirement(v1alpha1.LabelEnvironmentUID, selection.Exists, nil)
-	if err != nil {
-		return base, fmt.Errorf("selecting pods: %w", err)
-	}
+	// Instances, release commands and builds.
+	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
 	base.Cache.DefaultTransform = trim
 	base.Cache.ByObject = map[client.Object]cache.ByObject{
-		&corev1.Pod{}:                {Label: labels.NewSelector().Add(*ours)},
-		&appsv1.ControllerRevision{}: {Label: labels.NewSelector().Add(*ours)},
-		&batchv1.Job{}:               {Label: labels.NewSelector().Add(*ours)},
+		&corev1.Pod{}:                {Label: ours},
+		&appsv1.ControllerRevision{}: {Label: ours},
+		&batchv1.Job{}:               {Label: ours},
 	}
 	if len(o.Namespaces) > 0 {
 		base.Cache.DefaultNamespaces = map[string]cache.Config{}
@@ -107,7 +104,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	return errors.Join(
 		application.New(application.Dependencies{Client: c, Recorder: events, Now: o.Now}).SetupWithManager(mgr, opts),
 		applicationversion.New(applicationversion.Dependencies{
-			Client: c, Live: live, Registry: registry.New(registry.Options{AllowLoopback: o.AllowLoopbackRegistry}), Recorder: events, Now: o.Now,
+			Client: c, Live: live, Registry: registry.New(registry.Options{AllowLoopback: o.AllowLoopbackRegistry}), Recorder: events, Operator: op, Logs: logs, Now: o.Now,
 		}).SetupWithManager(mgr, opts),
 		environment.New(environment.Dependencies{
 			Client: c, Live: live, Logs: logs, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Now: o.Now,

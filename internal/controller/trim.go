@@ -23,7 +23,7 @@ func trim(obj any) (any, error) {
 		return obj, nil //nolint:nilerr // tombstones have no metadata, and nothing to trim
 	}
 	m.SetManagedFields(nil)
-	if owner := metav1.GetControllerOf(m); owner == nil || owner.Kind != "Environment" {
+	if owner := metav1.GetControllerOf(m); owner == nil || owner.Kind != "Environment" && owner.Kind != "ApplicationVersion" {
 		trimStranger(obj, m)
 	}
 	return obj, nil

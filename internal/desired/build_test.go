@@ -60,18 +60,18 @@ func scenarios(t *testing.T) []scenario {
 		s := scenario{name: filepath.Base(dir)}
 		var problems []settings.Problem
 		s.cfg, problems = settings.Resolve(settings.Layers{
-			Operator:    settings.Operator{BaseDomain: "apps.example.com", GatewayAPI: true, TrustedCIDRs: []string{"10.0.0.0/24"}},
-			Environment: &env, Version: &version,
+			Operator: settings.Operator{
+				BaseDomain: "apps.example.com", GatewayAPI: true, TrustedCIDRs: []string{"10.0.0.0/24"},
+				BundleImage: "registry.example/beanpod:1", StoreURL: "http://beanpod-store.beanpod-system.svc:8090",
+			},
+			Environment: &env, Version: &version, Platform: platformOf(t, dir, &env),
 			Checked: []settings.CheckedInput{{Kind: "secret", Name: "db", ResourceVersion: "7", Digest: "abc"}},
 		})
 		if len(problems) > 0 || len(s.cfg.Unsupported) > 0 {
 			t.Fatalf("%s has problems %v and unsupported fields %v", s.name, problems, s.cfg.Unsupported)
 		}
 		s.step = rollout.Next(plan.Target{
-			Content: snapshot.Content{
-				Revision: s.cfg.Revision, Configuration: s.cfg.Configuration, Change: s.cfg.Change, Version: s.cfg.Version.Name, Digest: s.cfg.Version.Digest,
-				Restart: s.cfg.RestartToken, Rebuild: s.cfg.RebuildToken, Template: s.cfg.Revision,
-			},
+			Content: snapshot.Of(s.cfg),
 			Desired: s.cfg.Desired, Scaled: s.cfg.Scaler != settings.ScalerNone,
 			OnVersion: s.cfg.VersionRollout, OnConfiguration: s.cfg.ConfigurationRollout,
 		}, snapshot.Snapshot{}, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
@@ -81,6 +81,18 @@ func scenarios(t *testing.T) []scenario {
 		out = append(out, s)
 	}
 	return out
+}
+
+// platformOf reads the Platform of a scenario, if it has one.
+func platformOf(t *testing.T, dir string, env *v1alpha1.Environment) *settings.Platform {
+	t.Helper()
+	if env.Spec.PlatformRef == nil {
+		return nil
+	}
+	var p v1alpha1.Platform
+	read(t, filepath.Join(dir, "platform.yaml"), &p)
+	out := settings.OnPlatform(&p, settings.BranchOf(&p, env.Spec.PlatformRef.Branch, settings.Runs{}), settings.Runs{}, nil)
+	return &out
 }
 
 func read(t *testing.T, file string, into any) {

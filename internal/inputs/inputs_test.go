@@ -130,7 +130,7 @@ func TestLoad(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := makeBed(append(objects(), test.env)...).Load(t.Context(), test.env, "")
+			_, err := makeBed(append(objects(), test.env)...).Load(t.Context(), test.env, Known{Inputs: ""})
 			reason, message := told(err)
 			if reason != test.want {
 				t.Fatalf("got %q (%v), want %q", reason, err, test.want)
@@ -207,7 +207,7 @@ func TestReferences(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := makeBed(testkit.MakeApplication("a"), version("v1", "True", "Processed"), secret(), flags.DeepCopy(), test.env).Load(t.Context(), test.env, "")
+			_, err := makeBed(testkit.MakeApplication("a"), version("v1", "True", "Processed"), secret(), flags.DeepCopy(), test.env).Load(t.Context(), test.env, Known{Inputs: ""})
 			reason, message := told(err)
 			if reason != test.want {
 				t.Fatalf("got %q (%v), want %q", reason, err, test.want)
@@ -230,7 +230,7 @@ func TestReads(t *testing.T) {
 	load := func(what string, reads int) []settings.CheckedInput {
 		t.Helper()
 		b.reads = 0
-		layers, err := b.Load(t.Context(), env, recorded)
+		layers, err := b.Load(t.Context(), env, Known{Inputs: recorded})
 		if err != nil || b.reads != reads {
 			t.Fatalf("%s: %d reads, want %d (%v)", what, b.reads, reads, err)
 		}
@@ -268,7 +268,7 @@ func TestReads(t *testing.T) {
 
 	b.fail = errors.New("the network is down")
 	secretRef("Q", "db", "pin")(env)
-	if _, err := b.Load(t.Context(), env, recorded); !errors.Is(err, b.fail) {
+	if _, err := b.Load(t.Context(), env, Known{Inputs: recorded}); !errors.Is(err, b.fail) {
 		t.Errorf("outcome is %v, want a plain error", err)
 	}
 }
@@ -277,12 +277,12 @@ func TestManualKeepsNoDigest(t *testing.T) {
 	t.Parallel()
 	env := made("a", "blue", 0, secretRef("P", "db", "password"))
 	b := makeBed(testkit.MakeApplication("a"), version("v1", "True", "Processed"), secret(), env)
-	one, err1 := b.Load(t.Context(), env, "")
+	one, err1 := b.Load(t.Context(), env, Known{Inputs: ""})
 	s := secret()
 	err2 := b.store.Get(t.Context(), client.ObjectKeyFromObject(s), s)
 	s.Data["password"] = []byte("new")
 	err3 := b.store.Update(t.Context(), s)
-	two, err4 := b.Load(t.Context(), env, "")
+	two, err4 := b.Load(t.Context(), env, Known{Inputs: ""})
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}

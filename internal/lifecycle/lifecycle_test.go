@@ -259,3 +259,20 @@ func overdue(in Input, protected map[string]bool) string {
 	}
 	return ""
 }
+
+func TestWanted(t *testing.T) {
+	t.Parallel()
+	env := &v1alpha1.Environment{}
+	env.Spec.ApplicationRef.Name = "shop"
+	if got := Wanted(env); got != "" {
+		t.Errorf("without anything %q is wanted", got)
+	}
+	env.Spec.PlatformRef = &v1alpha1.PlatformReference{Name: "python"}
+	if got := Wanted(env); got != "shop-sample-python" {
+		t.Errorf("the sample is called %q", got)
+	}
+	env.Spec.VersionRef = &v1alpha1.LocalReference{Name: "shop-41"}
+	if got := Wanted(env); got != "shop-41" {
+		t.Errorf("%q is wanted, want the version that is named", got)
+	}
+}

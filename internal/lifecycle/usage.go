@@ -7,13 +7,30 @@ import (
 	"slices"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 )
+
+// Wanted is the version that an Environment asks for: the one that its spec names, else the sample of its platform, which may not
+// exist; empty when it asks for none.
+func Wanted(env *v1alpha1.Environment) string {
+	switch {
+	case env.Spec.VersionRef != nil:
+		return env.Spec.VersionRef.Name
+	case env.Spec.PlatformRef != nil:
+		return naming.Sample(env.Spec.ApplicationRef.Name, env.Spec.PlatformRef.Name)
+	default:
+		return ""
+	}
+}
 
 // Used lists the versions that an Environment names or runs, sorted, each once: the one that its spec asks for, the one that
 // it runs, the one that is being deployed, and the one that a rollback would return to.
 func Used(env *v1alpha1.Environment) []string {
 	names := make([]string, 0, 4)
-	for _, ref := range []*v1alpha1.LocalReference{env.Spec.VersionRef, env.Status.TargetVersion, env.Status.LastGoodVersion} {
+	if wanted := Wanted(env); wanted != "" {
+		names = append(names, wanted)
+	}
+	for _, ref := range []*v1alpha1.LocalReference{env.Status.TargetVersion, env.Status.LastGoodVersion} {
 		if ref != nil {
 			names = append(names, ref.Name)
 		}

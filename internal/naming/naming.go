@@ -5,7 +5,10 @@
 package naming
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -60,6 +63,40 @@ func Release(environment string, deployment int64) string {
 	return environment + "-release-" + strconv.FormatInt(deployment, 10)
 }
 
+// Sample is the name of the ApplicationVersion that runs a platform's sample in an application.
+func Sample(application, platform string) string {
+	return shortened(application+"-sample-"+platform, maxName)
+}
+
+// maxName is the longest name of an ApplicationVersion, and of whatever else becomes a label's value.
+const maxName = 63
+
+// Build is the name of the Job that builds a version for a platform version, for the time that attempt says. The names of the four
+// together are too long, so a hash stands for them; the version comes first for people.
+func Build(version, platform, branch, platformVersion string, attempt int) string {
+	end := "-build-" + digest(version, platform, branch, platformVersion) + "-" + strconv.Itoa(attempt)
+	name := strings.ReplaceAll(version, ".", "-")
+	return strings.TrimRight(name[:min(len(name), maxName-len(end))], "-") + end
+}
+
+// BuildPolicy is the name of the NetworkPolicy of a version's builds.
+func BuildPolicy(version string) string { return shortened(version, maxName-len("-build")) + "-build" }
+
+// shortened cuts a name and ends it with a hash, so that it stays its own.
+func shortened(name string, most int) string {
+	if len(name) <= most {
+		return name
+	}
+	end := "-" + digest(name)
+	return strings.TrimRight(name[:most-len(end)], "-.") + end
+}
+
+// digest is a short hash of words that hold no slash.
+func digest(words ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(words, "/")))
+	return hex.EncodeToString(sum[:5])
+}
+
 // Candidates lists every child that an Environment may have under a fixed name, so that those no longer wanted are found by name.
 // Names never change between releases: a changed name would orphan the old child.
 func Candidates(environment string) []Child {
@@ -84,6 +121,13 @@ func Labels(environment string, uid types.UID, application string) map[string]st
 		v1alpha1.LabelEnvironment:    environment,
 		v1alpha1.LabelEnvironmentUID: string(uid),
 		v1alpha1.LabelApplication:    application,
+	}
+}
+
+// BuildLabels are on everything that builds a version. The store knows the pods of builds by LabelBuild.
+func BuildLabels(version, application string) map[string]string {
+	return map[string]string{
+		v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelApplication: application, v1alpha1.LabelBuild: version,
 	}
 }
 

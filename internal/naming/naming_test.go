@@ -36,6 +36,15 @@ func TestNamesNeverChange(t *testing.T) {
 	if got := naming.Revision("shop", "0123"); got != "shop-0123" {
 		t.Errorf("Revision = %q, want shop-0123", got)
 	}
+	if got := naming.Build("shop-41", "python", "3.12", "3.12.8", 1); got != "shop-41-build-37caf1ad74-1" {
+		t.Errorf("Build = %q", got)
+	}
+	if got := naming.BuildPolicy("shop-41"); got != "shop-41-build" {
+		t.Errorf("BuildPolicy = %q, want shop-41-build", got)
+	}
+	if got := naming.Sample("shop", "python"); got != "shop-sample-python" {
+		t.Errorf("Sample = %q, want shop-sample-python", got)
+	}
 	if got := naming.Release("shop", 7); got != "shop-release-7" {
 		t.Errorf("Release = %q, want shop-release-7", got)
 	}
@@ -100,4 +109,26 @@ func FuzzNames(f *testing.F) {
 			t.Errorf("host is not legal: %v", bad)
 		}
 	})
+}
+
+// TestLongNames proves that names of the longest parts fit and stay apart.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a.", 31)
+	seen := map[string]string{}
+	for _, end := range []string{"b", "c"} {
+		for what, got := range map[string]string{
+			"build":  naming.Build(long+end, "python", "3.12", "3.12.8", 1000),
+			"branch": naming.Build(long+end, "python", "3.13", "3.12.8", 1000),
+			"policy": naming.BuildPolicy(long + end), "sample": naming.Sample(strings.Repeat("a", 62)+end, "python"),
+		} {
+			if problems := validation.IsDNS1123Subdomain(got); len(problems) > 0 || len(got) > 63 {
+				t.Errorf("the %s of %s is called %q (%d): %v", what, end, got, len(got), problems)
+			}
+			if other, taken := seen[got]; taken {
+				t.Errorf("%s of %s has the name of %s: %s", what, end, other, got)
+			}
+			seen[got] = what + " of " + end
+		}
+	}
 }

@@ -140,7 +140,9 @@ func (s scene) classify() v1alpha1.DeploymentType {
 		return v1alpha1.DeploymentRebuild
 	case !s.exists && want.Rebuild != "" && s.want.LastID > 0:
 		return v1alpha1.DeploymentRebuild
-	case !s.exists || s.departs(func(c snapshot.Content) bool { return c.Version != want.Version || c.Digest != want.Digest }):
+	case !s.exists || s.departs(func(c snapshot.Content) bool {
+		return c.Version != want.Version || c.Digest != want.Digest || c.Platform != want.Platform
+	}):
 		return v1alpha1.DeploymentVersion
 	case !s.blocked && c.Failed.Version != "" && c.Failed.Version != want.Version:
 		return v1alpha1.DeploymentVersion

@@ -60,6 +60,9 @@ func revisionHash(s Settings, restart string) string {
 	for _, p := range s.Processes {
 		put(h, "command", p.Name, strings.Join(p.Command, "\x00"))
 	}
+	if a := s.Version.Artifact; a != nil {
+		put(h, "artifact", a.SHA256, a.Platform)
+	}
 	put(h, "configuration", s.Configuration)
 	put(h, "restart", restart)
 	return short(h)

@@ -17,14 +17,24 @@ import (
 //   - The first process of the Environment without such a command runs the image's own command.
 //   - Any other without one is a further port of the first container.
 //   - A process of the version that the Environment does not list runs without a port.
-func processes(env *v1alpha1.Environment, v *v1alpha1.ApplicationVersion) ([]Process, []Problem) {
+//
+// The commands of a bundle are those that its build decided on, and its port is the platform's unless the Environment says otherwise.
+func processes(l Layers) ([]Process, []Problem) {
+	env := l.Environment
 	listed := env.Spec.Processes
 	if len(listed) == 0 {
 		listed = []v1alpha1.Process{{Name: "web"}}
 	}
 	var commands map[string]v1alpha1.ProcessCommand
-	if v != nil {
-		commands = v.Spec.Processes
+	if l.Version != nil {
+		commands = l.Version.Spec.Processes
+	}
+	port := int32(defaultPort)
+	if a := artifact(l); a != nil {
+		port = l.Platform.Port
+		if len(a.Processes) > 0 {
+			commands = a.Processes
+		}
 	}
 	var out []Process
 	for i, p := range listed {
@@ -38,7 +48,7 @@ func processes(env *v1alpha1.Environment, v *v1alpha1.ApplicationVersion) ([]Pro
 		out = append(out, process(p, string(command)))
 	}
 	if out[0].Port == 0 && env.Spec.Tier == v1alpha1.TierWebServer {
-		out[0].Port = defaultPort
+		out[0].Port = port
 	}
 	for _, name := range sortedKeys(commands) {
 		if !slices.ContainsFunc(listed, func(p v1alpha1.Process) bool { return p.Name == name }) {

@@ -36,12 +36,26 @@ type Operator struct {
 // Bundles says whether source bundles can be deployed.
 func (o Operator) Bundles() bool { return o.BundleImage != "" && o.StoreURL != "" }
 
+// privateCIDRs are private networks, where clusters have their pods, Services and API servers, and link-local addresses, where clouds
+// serve credentials.
+var privateCIDRs = []string{"10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"}
+
+// DeniedToBuilds are the addresses that builds cannot reach.
+func (o Operator) DeniedToBuilds() []string {
+	if o.BuildDeniedCIDRs == nil {
+		return privateCIDRs
+	}
+	return o.BuildDeniedCIDRs
+}
+
 // Layers are the inputs of Resolve. Environment is required; the others may be nil when they could not be loaded, and
 // then the Settings that depend on them are empty.
 type Layers struct {
 	Operator    Operator
 	Environment *v1alpha1.Environment
 	Version     *v1alpha1.ApplicationVersion
+	// Platform that spec.platformRef leads to.
+	Platform *Platform
 	// Checked are the Secrets and ConfigMaps that were looked at.
 	Checked []CheckedInput
 	// Restart and Rebuild are the tokens that the running instances were made for. They stand in for an annotation that was
@@ -68,9 +82,11 @@ type Settings struct {
 
 	// Version is what to run.
 	Version Version
+	// Platform that it runs on; the zero value when none is named. An image runs on none, but gets its properties.
+	Platform Platform
 	// Processes that run in each instance; the first is the main one.
 	Processes []Process
-	// Properties, ordered by name.
+	// Properties, ordered by name; those of the platform included.
 	Properties []v1alpha1.EnvironmentProperty
 
 	// Min and Max instances; Desired is the fixed number when Scaler is ScalerNone.
@@ -118,6 +134,19 @@ type Version struct {
 	// Release is the command that runs once before a deployment changes anything; nil: none. ReleaseSeconds is its time.
 	Release        []string
 	ReleaseSeconds int32
+	// Artifact is what a source bundle became, for the platform version of Settings; nil for an image.
+	Artifact *Artifact
+}
+
+// Artifact is an application that is installed into each instance before it starts.
+type Artifact struct {
+	// SHA256 in hexadecimal.
+	SHA256 string
+	// Platform is the Platform's Key.
+	Platform string
+	// InstallerImage holds /bundle, StoreURL is where it asks. They are not part of any hash: an operator that comes with others
+	// restarts nothing.
+	InstallerImage, StoreURL string
 }
 
 // Process is one container of an instance.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/beanpod-dev/beanpod/internal/naming"
+	"github.com/beanpod-dev/beanpod/internal/settings"
 )
 
 // Slot names.
@@ -39,13 +40,28 @@ type Snapshot struct {
 type Content struct {
 	// Revision, Configuration, Change and Version; see settings.Settings.
 	Revision, Configuration, Change, Version string
-	// Digest of the image; empty where the node's own image is used.
+	// Digest of the image, or of the artifact of a source bundle; empty where the node's own image is used.
 	Digest string
+	// Platform is the platform version that a source bundle runs on, as platform/branch/version, Image its run image; both are empty
+	// for an image.
+	Platform, Image string
 	// Restart is the restart token, Rebuild the rebuild token for which it was made.
 	Restart, Rebuild string
 	// Template is the revision under which the pod template is kept. It differs from Revision only after a restart of what a
 	// rollback brought back.
 	Template string
+}
+
+// Of is what the settings ask for.
+func Of(s settings.Settings) Content {
+	c := Content{
+		Revision: s.Revision, Configuration: s.Configuration, Change: s.Change, Version: s.Version.Name, Digest: s.Version.Digest,
+		Restart: s.RestartToken, Rebuild: s.RebuildToken, Template: s.Revision,
+	}
+	if a := s.Version.Artifact; a != nil {
+		c.Platform, c.Image = a.Platform, s.Version.Image
+	}
+	return c
 }
 
 // Failure is what failed in an environment; the zero value is nothing.

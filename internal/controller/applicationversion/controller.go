@@ -15,11 +15,13 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
+	"github.com/beanpod-dev/beanpod/internal/evidence"
 	"github.com/beanpod-dev/beanpod/internal/outcome"
 	"github.com/beanpod-dev/beanpod/internal/registry"
+	"github.com/beanpod-dev/beanpod/internal/settings"
 )
 
-// Dependencies are what a Reconciler needs; all are required.
+// Dependencies are what a Reconciler needs; all are required, but without a store in Operator no bundle is built.
 type Dependencies struct {
 	// Client reads from the cache and writes.
 	Client client.Client
@@ -29,6 +31,10 @@ type Dependencies struct {
 	Recorder events.EventRecorder
 	// Registry is asked which digest a reference stands for.
 	Registry *registry.Resolver
+	// Logs reads the logs of builds.
+	Logs evidence.LogReader
+	// Operator is what the installation decides.
+	Operator settings.Operator
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -38,6 +44,8 @@ type Reconciler struct {
 	client   client.Client
 	live     client.Reader
 	registry *registry.Resolver
+	keeper   *evidence.Keeper
+	operator settings.Operator
 	now      func() time.Time
 	frame    shell.Frame
 }
@@ -45,8 +53,9 @@ type Reconciler struct {
 // New returns a Reconciler. SetupWithManager refuses it if a dependency is missing.
 func New(d Dependencies) *Reconciler {
 	return &Reconciler{
-		client: d.Client, live: d.Live, registry: d.Registry, now: d.Now,
-		frame: shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
+		client: d.Client, live: d.Live, registry: d.Registry, operator: d.Operator, now: d.Now,
+		keeper: &evidence.Keeper{Client: d.Client, Live: d.Live, Logs: d.Logs, Now: d.Now},
+		frame:  shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
 	}
 }
 
@@ -82,8 +91,7 @@ func (r *Reconciler) run(ctx context.Context, ver *v1alpha1.ApplicationVersion, 
 		return s
 	}
 	if ver.Spec.Source.Image == nil {
-		s.Hold, s.HoldMessage = v1alpha1.ReasonNotYetSupported, bundleMessage
-		return s
+		return r.bundle(ctx, ver, use, s)
 	}
 	s.Err = r.resolve(ctx, ver)
 	s.Done, s.DoneMessage = v1alpha1.ReasonProcessed, processedMessage(ver)

@@ -154,18 +154,6 @@ var _ = Describe("resolving an image", func() {
 		Expect(w.told()).To(HaveExactElements(HavePrefix("Warning Failed "), HavePrefix("Normal Processed ")))
 	})
 
-	It("says that bundles come later", func(ctx context.Context) {
-		w.create(ctx, testkit.MakeVersion(w.namespace, "shop-41", "x", func(v *v1alpha1.ApplicationVersion) {
-			v.Spec.Source = v1alpha1.VersionSource{Bundle: &v1alpha1.BundleSource{URL: "https://files.example/shop.zip"}}
-		}))
-		after, writes := w.mustPass(ctx, "shop-41")
-		Expect(after).To(BeZero())
-		Expect(writes).To(HaveLen(1))
-		ver := w.version(ctx, "shop-41")
-		Expect(shows(ver, ready)).To(Equal("False NotYetSupported: " + bundleMessage))
-		Expect(shows(ver, stalled)).To(BeEmpty())
-	})
-
 	It("takes a release command", func(ctx context.Context) {
 		reference, _ := w.push("41")
 		w.create(ctx, testkit.MakeVersion(w.namespace, "shop-41", reference, func(v *v1alpha1.ApplicationVersion) {

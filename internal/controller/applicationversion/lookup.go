@@ -28,6 +28,8 @@ type usage struct {
 	held []string
 	// failed lists those in which a deployment of it failed.
 	failed []v1alpha1.VersionFailure
+	// platforms lists the platform versions that those in wanted are to run on, each once, by name, branch and version.
+	platforms []v1alpha1.PlatformStatusSummary
 }
 
 // names lists all users, sorted.
@@ -51,8 +53,9 @@ func (r *Reconciler) lookUpUsage(ctx context.Context, ver *v1alpha1.ApplicationV
 	for i := range list.Items {
 		env := &list.Items[i]
 		switch {
-		case env.Spec.VersionRef != nil && env.Spec.VersionRef.Name == ver.Name:
+		case lifecycle.Wanted(env) == ver.Name:
 			out.wanted = append(out.wanted, env.Name)
+			out.platforms = append(out.platforms, platformOf(env)...)
 		case lifecycle.Uses(env, ver.Name):
 			out.held = append(out.held, env.Name)
 		}
@@ -63,7 +66,21 @@ func (r *Reconciler) lookUpUsage(ctx context.Context, ver *v1alpha1.ApplicationV
 			}
 		}
 	}
+	slices.SortFunc(out.platforms, func(a, b v1alpha1.PlatformStatusSummary) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Branch, b.Branch), cmp.Compare(a.Version, b.Version))
+	})
+	out.platforms = slices.Compact(out.platforms)
 	return out, nil
+}
+
+// platformOf is the platform version that an Environment is to run on, as its own controller decided; empty while it has not, or has
+// not seen a change of the spec yet. Nothing but the identity is in it.
+func platformOf(env *v1alpha1.Environment) []v1alpha1.PlatformStatusSummary {
+	ref, on := env.Spec.PlatformRef, env.Status.Platform
+	if ref == nil || on == nil || on.Name != ref.Name || on.Version == "" || (ref.Branch != "" && ref.Branch != on.Branch) {
+		return nil
+	}
+	return []v1alpha1.PlatformStatusSummary{{Name: on.Name, Branch: on.Branch, Version: on.Version}}
 }
 
 // mentioned lists every version that an Environment says something about, each once.

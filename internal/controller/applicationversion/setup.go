@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -31,18 +32,25 @@ const (
 	indexLabel       = "applicationversion.label"
 	indexPullSecret  = "applicationversion.pullSecret"
 	indexMentioned   = "applicationversion.mentioned"
+	indexBuild       = "applicationversion.build"
 )
 
 // +kubebuilder:rbac:groups=beanpod.dev,resources=applicationversions,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=beanpod.dev,resources=applicationversions/status,verbs=patch
 // +kubebuilder:rbac:groups=beanpod.dev,resources=applications,verbs=get;list;watch
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=beanpod.dev,resources=applicationversions/finalizers,verbs=update
+// +kubebuilder:rbac:groups=beanpod.dev,resources=platforms,verbs=get;list;watch
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods;secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // SetupWithManager registers the controller, its watches and its indexes.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options) error {
-	if r.client == nil || r.live == nil || r.registry == nil || r.frame.Recorder == nil || r.now == nil {
+	if r.client == nil || r.live == nil || r.registry == nil || r.keeper.Logs == nil || r.frame.Recorder == nil || r.now == nil {
 		return errors.New("applicationversion: a dependency is missing")
 	}
 	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
@@ -59,6 +67,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Watches(&v1alpha1.Environment{}, handler.EnqueueRequestsFromMapFunc(mentionedBy), builder.WithPredicates(mentionsChanged())).
 		Watches(&corev1.Secret{}, r.enqueue(indexPullSecret, client.Object.GetName, unresolved),
 			builder.OnlyMetadata, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(builds)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(builds)).
 		WithOptions(opts).
 		Complete(reconcile.AsReconciler(r.client, r))
 }
@@ -79,11 +89,17 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return []string{labelKey(v)}
 		})},
 		{&v1alpha1.ApplicationVersion{}, indexPullSecret, version(func(v *v1alpha1.ApplicationVersion) []string {
-			if v.Spec.Source.Image == nil || v.Spec.Source.Image.PullSecretRef == nil {
+			switch {
+			case v.Spec.Source.Image != nil && v.Spec.Source.Image.PullSecretRef != nil:
+				return []string{v.Spec.Source.Image.PullSecretRef.Name}
+			case v.Spec.Source.Bundle != nil && v.Spec.Source.Bundle.SecretRef != nil:
+				return []string{v.Spec.Source.Bundle.SecretRef.Name}
+			default:
 				return nil
 			}
-			return []string{v.Spec.Source.Image.PullSecretRef.Name}
 		})},
+		{&batchv1.Job{}, indexBuild, buildOf},
+		{&corev1.Pod{}, indexBuild, buildOf},
 		{&v1alpha1.Environment{}, indexMentioned, func(o client.Object) []string { return mentioned(o.(*v1alpha1.Environment)) }},
 	} {
 		if err := indexer.IndexField(ctx, index.kind, index.name, index.extract); err != nil {
@@ -112,6 +128,23 @@ func (r *Reconciler) enqueue(index string, key func(client.Object) string, cares
 	})
 }
 
+// buildOf is the version that a Job or a pod builds, if it does.
+func buildOf(o client.Object) []string {
+	if name := o.GetLabels()[v1alpha1.LabelBuild]; name != "" {
+		return []string{name}
+	}
+	return nil
+}
+
+// builds wakes the version that a Job or a pod builds.
+func builds(_ context.Context, o client.Object) []reconcile.Request {
+	var out []reconcile.Request
+	for _, name := range buildOf(o) {
+		out = append(out, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: o.GetNamespace(), Name: name}})
+	}
+	return out
+}
+
 func anybody(*v1alpha1.ApplicationVersion, client.Object) bool { return true }
 
 func anotherThan(ver *v1alpha1.ApplicationVersion, changed client.Object) bool {
@@ -133,15 +166,9 @@ func mentionedBy(_ context.Context, env client.Object) []reconcile.Request {
 func mentionsChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, is := e.ObjectOld.(*v1alpha1.Environment), e.ObjectNew.(*v1alpha1.Environment)
-		return wantedVersion(was) != wantedVersion(is) ||
+		return lifecycle.Wanted(was) != lifecycle.Wanted(is) ||
+			!slices.Equal(platformOf(was), platformOf(is)) ||
 			!slices.Equal(lifecycle.Used(was), lifecycle.Used(is)) ||
 			!slices.Equal(was.Status.FailedVersions, is.Status.FailedVersions)
 	}}
-}
-
-func wantedVersion(env *v1alpha1.Environment) string {
-	if env.Spec.VersionRef == nil {
-		return ""
-	}
-	return env.Spec.VersionRef.Name
 }

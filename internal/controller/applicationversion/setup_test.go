@@ -27,7 +27,7 @@ func (w *world) start() *testkit.Writes {
 	writes := &testkit.Writes{}
 	testkit.StartManager(GinkgoTB(), writes.Watch(bench.Config), w.namespace, func(mgr ctrl.Manager) error {
 		return New(Dependencies{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: events.NewFakeRecorder(100), Registry: resolver, Now: w.clock.Now,
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: events.NewFakeRecorder(100), Registry: resolver, Logs: logs{}, Operator: w.operator, Now: w.clock.Now,
 		}).SetupWithManager(mgr, controller.Options{MaxConcurrentReconciles: 4})
 	})
 	return writes

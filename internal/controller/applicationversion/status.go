@@ -13,6 +13,7 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
+	"github.com/beanpod-dev/beanpod/internal/settings"
 )
 
 const (
@@ -22,8 +23,11 @@ const (
 	maxNamed = 5
 )
 
-const bundleMessage = "Source bundles are not processed in this release. Build an image and name it in spec.source.image of a new " +
-	"version; docs/roadmap.md says when bundles come."
+const (
+	noStoreMessage = "This operator has no store for source bundles. Set store in its chart, or build an image and name it in " +
+		"spec.source.image of a new version."
+	unprocessedMessage = "Nothing has asked for it yet: the bundle is built once an Environment with a platform names it in spec.versionRef."
+)
 
 // reportUsage fills everything in status but the image and the conditions.
 func reportUsage(ver *v1alpha1.ApplicationVersion, use usage) {
@@ -43,13 +47,21 @@ func reportUsage(ver *v1alpha1.ApplicationVersion, use usage) {
 
 // verdicts are all conditions but Ready and its companions.
 func verdicts(ver *v1alpha1.ApplicationVersion, use usage) []condition.Verdict {
-	out := []condition.Verdict{
-		condition.True(v1alpha1.ConditionFieldsSupported, v1alpha1.ReasonAllSupported, "Every field that is set has its effect."),
-	}
+	out := []condition.Verdict{effective(ver)}
 	if !ver.DeletionTimestamp.IsZero() {
 		out = append(out, condition.True(v1alpha1.ConditionTerminating, v1alpha1.ReasonInUse, waitingMessage(use)))
 	}
 	return out
+}
+
+// effective lists what the bundle's own files ask for in vain. Nothing is dropped in silence.
+func effective(ver *v1alpha1.ApplicationVersion) condition.Verdict {
+	b := ver.Status.Bundle
+	if b == nil || len(b.Unsupported) == 0 {
+		return condition.True(v1alpha1.ConditionFieldsSupported, v1alpha1.ReasonAllSupported, "Every field that is set has its effect.")
+	}
+	return condition.False(v1alpha1.ConditionFieldsSupported, v1alpha1.ReasonNotYetSupported,
+		"The bundle asks for what has no effect: "+strings.Join(b.Unsupported, "; ")+". status.bundle.unsupported has the list.")
 }
 
 // waitingMessage says what keeps a deleted version, and what to change.
@@ -76,6 +88,19 @@ func processedMessage(ver *v1alpha1.ApplicationVersion) string {
 	return fmt.Sprintf("%s is %s.", ver.Status.Image.Reference, ver.Status.Image.Digest)
 }
 
+func builtMessage(ver *v1alpha1.ApplicationVersion) string {
+	var parts []string
+	for _, a := range ver.Status.Artifacts {
+		if a.State == v1alpha1.ArtifactBuilt {
+			parts = append(parts, fmt.Sprintf("%s (%d bytes)", settings.PlatformKey(a.Platform, a.Branch, a.Version), a.SizeBytes))
+		}
+	}
+	if len(parts) == 0 {
+		return "No Environment asks for a build."
+	}
+	return "Built for " + shell.Names(parts, maxNamed) + "."
+}
+
 func noApplicationMessage(ver *v1alpha1.ApplicationVersion) string {
 	return fmt.Sprintf("Application %s, which spec.applicationRef names, does not exist. Create it.", ver.Spec.ApplicationRef.Name)
 }
@@ -89,7 +114,7 @@ func labelConflictMessage(ver, holder *v1alpha1.ApplicationVersion) string {
 func transitions(before, after *v1alpha1.ApplicationVersion) []shell.Event {
 	var out []shell.Event
 	is, was := after.Status.Conditions, before.Status.Conditions
-	if ready := condition.Turned(was, is, v1alpha1.ConditionReady); ready != nil && ready.Status != metav1.ConditionUnknown {
+	if ready := condition.Turned(was, is, v1alpha1.ConditionReady); ready != nil && ready.Status != metav1.ConditionUnknown && ready.Reason != v1alpha1.ReasonUnprocessed {
 		kind := corev1.EventTypeNormal
 		if ready.Status == metav1.ConditionFalse {
 			kind = corev1.EventTypeWarning

@@ -20,6 +20,7 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/registry"
+	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/testkit"
 )
 
@@ -46,6 +47,9 @@ type world struct {
 	namespace string
 	clock     *testkit.Clock
 	events    chan string
+	operator  settings.Operator
+	// crash, when not nil, says before each write whether it fails.
+	crash     func() error
 	reconcile reconcile.Reconciler
 }
 
@@ -64,8 +68,12 @@ func newWorld(ctx context.Context) *world {
 func (w *world) restart() {
 	recorder := events.NewFakeRecorder(100)
 	w.events = recorder.Events
+	c := bench.Client
+	if w.crash != nil {
+		c = crashing{c, w.crash}
+	}
 	w.reconcile = reconcile.AsReconciler(bench.Client, New(Dependencies{
-		Client: bench.Client, Live: bench.Live, Recorder: recorder, Registry: resolver, Now: w.clock.Now,
+		Client: c, Live: bench.Live, Recorder: recorder, Registry: resolver, Logs: logs{}, Operator: w.operator, Now: w.clock.Now,
 	}))
 }
 

@@ -119,7 +119,8 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 	}
 	p.now, p.observed = now, true
 	current := newest(now)
-	layers, err := r.loader.Load(ctx, env, recordedInputs(have))
+	layers, err := r.loader.Load(ctx, env, inputs.Known{Inputs: recordedInputs(have), Runs: settings.Runs{Key: current.Platform, Image: current.Image}})
+	err = r.sample(ctx, env, err)
 	p.unread = err != nil && outcome.AsStall(err) == nil && outcome.AsWait(err) == nil
 	layers.Restart, layers.Rebuild = current.Restart, current.Rebuild
 	cfg, problems := settings.Resolve(layers)
@@ -218,10 +219,7 @@ func leaving(env *v1alpha1.Environment) bool {
 func target(env *v1alpha1.Environment, p pass) plan.Target {
 	cfg, web := p.cfg, p.cfg.Tier == v1alpha1.TierWebServer
 	t := plan.Target{
-		Content: snapshot.Content{
-			Revision: cfg.Revision, Configuration: cfg.Configuration, Change: cfg.Change, Version: cfg.Version.Name, Digest: cfg.Version.Digest,
-			Restart: cfg.RestartToken, Rebuild: cfg.RebuildToken, Template: cfg.Revision,
-		},
+		Content: snapshot.Of(cfg),
 		Desired: cfg.Desired, Scaled: cfg.Scaler != settings.ScalerNone,
 		OnVersion: cfg.VersionRollout, OnConfiguration: cfg.ConfigurationRollout,
 		LastID: lastID(env), GoodID: goodID(env), Abort: cutToken(env.Annotations[v1alpha1.AnnotationAbortRequested]),

@@ -30,6 +30,9 @@ func transitions(before, after *v1alpha1.Environment) []shell.Event {
 	if c := condition.Turned(was, is, v1alpha1.ConditionInputsResolved); c != nil && c.Status == "False" && !condition.IsTrue(is, v1alpha1.ConditionStalled) {
 		add(false, c.Reason, "Resolve", "%s", c.Message)
 	}
+	if c := condition.Find(is, v1alpha1.ConditionInputsResolved); c != nil && c.Reason == v1alpha1.ReasonPlatformDeprecated && reasonOf(was, c.Type) != c.Reason {
+		add(true, c.Reason, "Resolve", "%s", c.Message)
+	}
 	if c := condition.Turned(was, is, v1alpha1.ConditionFieldsSupported); c != nil && c.Status == "False" {
 		add(true, c.Reason, "Resolve", "%s", c.Message)
 	}
@@ -109,6 +112,9 @@ func pace(before, after *v1alpha1.Environment) shell.Pace {
 	switch {
 	case reason(after) != "" && reason(before) != reason(after):
 		return shell.Immediately
+	case reasonOf(is, v1alpha1.ConditionInputsResolved) == v1alpha1.ReasonVersionNotReady && !slices.Equal(platformsOf(before), platformsOf(after)):
+		// The build begins with this write.
+		return shell.Immediately
 	case busy && !wasBusy:
 		return shell.Beginning
 	case busy && same && !worse(before.Status.Health, after.Status.Health):
@@ -119,6 +125,14 @@ func pace(before, after *v1alpha1.Environment) shell.Pace {
 	default:
 		return shell.Immediately
 	}
+}
+
+// platformsOf is the platform version that status names, if it names one.
+func platformsOf(env *v1alpha1.Environment) []v1alpha1.PlatformStatusSummary {
+	if env.Status.Platform == nil {
+		return nil
+	}
+	return []v1alpha1.PlatformStatusSummary{*env.Status.Platform}
 }
 
 // turned says whether any condition came, went, or changed its status or reason.

@@ -35,6 +35,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 	"github.com/beanpod-dev/beanpod/internal/inputs"
+	"github.com/beanpod-dev/beanpod/internal/lifecycle"
 	"github.com/beanpod-dev/beanpod/internal/observe"
 )
 
@@ -51,6 +52,7 @@ const (
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments/status,verbs=patch
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments/finalizers,verbs=update
 // +kubebuilder:rbac:groups=beanpod.dev,resources=applications;applicationversions;platforms,verbs=get;list;watch
+// +kubebuilder:rbac:groups=beanpod.dev,resources=applicationversions,verbs=create
 // +kubebuilder:rbac:groups=apps,resources=deployments;controllerrevisions,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch;delete
@@ -107,10 +109,10 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		inputs.EnvironmentsByName: func(o client.Object) []string { return []string{o.GetName()} },
 		indexApplication:          env(func(e *v1alpha1.Environment) []string { return []string{e.Spec.ApplicationRef.Name} }),
 		indexVersion: env(func(e *v1alpha1.Environment) []string {
-			if e.Spec.VersionRef == nil {
-				return nil
+			if name := lifecycle.Wanted(e); name != "" {
+				return []string{name}
 			}
-			return []string{e.Spec.VersionRef.Name}
+			return nil
 		}),
 		indexPlatform: env(func(e *v1alpha1.Environment) []string {
 			if e.Spec.PlatformRef == nil {

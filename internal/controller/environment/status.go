@@ -12,9 +12,11 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
+	"github.com/beanpod-dev/beanpod/internal/lifecycle"
 	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/outcome"
 	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
+	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
 
@@ -27,9 +29,26 @@ func summarize(env *v1alpha1.Environment, p pass) {
 		recordHealth(st, p)
 		recordDeployment(env, p)
 		st.Operations = operations(env, p)
+		st.Platform = onPlatform(p.cfg.Platform, st.Platform, p.unread)
 	}
 	st.Conditions = condition.Summarize(st.Conditions, env.Generation, metav1.NewTime(p.at), summary(env, p))
 	st.ObservedGeneration = env.Generation
+}
+
+// onPlatform says which platform version is wanted, for people and for whoever builds versions for it. What could not be read stays.
+func onPlatform(p settings.Platform, before *v1alpha1.PlatformStatusSummary, unread bool) *v1alpha1.PlatformStatusSummary {
+	switch {
+	case p.Name != "":
+		out := &v1alpha1.PlatformStatusSummary{Name: p.Name, Branch: p.Branch, Version: p.Version, State: string(p.State)}
+		if p.Recommended != p.Version && p.State != v1alpha1.PlatformRetired {
+			out.UpdateAvailable = p.Recommended
+		}
+		return out
+	case unread:
+		return before
+	default:
+		return nil
+	}
 }
 
 func summary(env *v1alpha1.Environment, p pass) condition.Summary {
@@ -129,10 +148,7 @@ func available(p pass) condition.Verdict {
 func deployed(env *v1alpha1.Environment, p pass) condition.Verdict {
 	const kind = v1alpha1.ConditionVersionDeployed
 	slot := p.relied()
-	wanted := ""
-	if env.Spec.VersionRef != nil {
-		wanted = env.Spec.VersionRef.Name
-	}
+	wanted := lifecycle.Wanted(env)
 	switch {
 	case !p.observed:
 		return condition.Unknown(kind, v1alpha1.ReasonNotYetObserved, "the instances could not be read")
@@ -171,6 +187,8 @@ func resolved(p pass) condition.Verdict {
 		return condition.False(kind, reason, message)
 	case !p.observed || p.unread:
 		return condition.Unknown(kind, v1alpha1.ReasonLoadFailed, message)
+	case p.cfg.Platform.Deprecation() != "":
+		return condition.True(kind, v1alpha1.ReasonPlatformDeprecated, "every reference resolves, but "+p.cfg.Platform.Deprecation())
 	default:
 		return condition.True(kind, v1alpha1.ReasonAllFound, "every reference resolves")
 	}

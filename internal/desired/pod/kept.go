@@ -43,7 +43,7 @@ func Release(s settings.Settings) *corev1ac.PodTemplateSpecApplyConfiguration {
 	main := t.Spec.Containers[0]
 	main.Command, main.Args, main.Ports, main.ReadinessProbe, main.Lifecycle = nil, nil, nil, nil, nil
 	for _, word := range s.Version.Release {
-		main.WithCommand(literal(word))
+		main.WithCommand(Literal(word))
 	}
 	t.Spec.Containers = []corev1ac.ContainerApplyConfiguration{main}
 	t.Spec.TopologySpreadConstraints = nil

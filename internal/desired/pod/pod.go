@@ -40,6 +40,7 @@ func Template(s settings.Settings, slot string) *corev1ac.PodTemplateSpecApplyCo
 	for _, v := range s.Pod.Volumes {
 		spec.WithVolumes(volume(v))
 	}
+	install(spec, s)
 	place(spec, s, slot)
 	restrict(spec, s)
 	return corev1ac.PodTemplateSpec().WithLabels(labels(s, slot)).WithAnnotations(annotations(s)).WithSpec(spec)
@@ -68,6 +69,9 @@ func annotations(s settings.Settings) map[string]string {
 	if s.RestartToken != "" {
 		out[v1alpha1.AnnotationRestart] = s.RestartToken
 	}
+	if a := s.Version.Artifact; a != nil {
+		out[v1alpha1.AnnotationArtifact] = "sha256:" + a.SHA256
+	}
 	return out
 }
 
@@ -93,7 +97,7 @@ func container(s settings.Settings, p settings.Process) *corev1ac.ContainerApply
 		c.WithImagePullPolicy(corev1.PullNever)
 	}
 	for _, word := range p.Command {
-		c.WithCommand(literal(word))
+		c.WithCommand(Literal(word))
 	}
 	c.WithEnv(environment(s, p)...)
 	c.WithResources(resources(s.Resources))
@@ -147,15 +151,15 @@ func variable(p v1alpha1.EnvironmentProperty) *corev1ac.EnvVarApplyConfiguration
 		r := p.ValueFrom.ConfigMapKeyRef
 		v.WithValueFrom(corev1ac.EnvVarSource().WithConfigMapKeyRef(corev1ac.ConfigMapKeySelector().WithName(r.Name).WithKey(r.Key)))
 	case p.Value != nil:
-		v.WithValue(literal(*p.Value))
+		v.WithValue(Literal(*p.Value))
 	default:
 		v.WithValue("")
 	}
 	return v
 }
 
-// literal keeps the kubelet from expanding $(NAME) and $$: values and commands are taken as they are written.
-func literal(value string) string {
+// Literal keeps the kubelet from expanding $(NAME) and $$: values and commands are taken as they are written.
+func Literal(value string) string {
 	out := make([]byte, 0, len(value))
 	for i := range len(value) {
 		out = append(out, value[i])
@@ -277,6 +281,9 @@ func restrict(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 	security := corev1ac.PodSecurityContext().
 		WithRunAsNonRoot(true).
 		WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+	if s.Version.Artifact != nil {
+		security.WithRunAsUser(artifactUser).WithRunAsGroup(artifactUser).WithFSGroup(artifactUser)
+	}
 	if s.Pod.RunAsUser != nil {
 		security.WithRunAsUser(*s.Pod.RunAsUser)
 	}
@@ -284,14 +291,21 @@ func restrict(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 		security.WithFSGroup(*s.Pod.FSGroup)
 	}
 	spec.WithSecurityContext(security)
+	for i := range spec.InitContainers {
+		spec.InitContainers[i].WithSecurityContext(unprivileged().WithReadOnlyRootFilesystem(true))
+	}
 	for i := range spec.Containers {
-		c := corev1ac.SecurityContext().
-			WithAllowPrivilegeEscalation(false).
-			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))
+		c := unprivileged()
 		// A written-out false is left out like an unset one: the two have one revision, so they must give the same pods.
 		if r := s.Pod.ReadOnlyRootFilesystem; r != nil && *r {
 			c.WithReadOnlyRootFilesystem(true)
 		}
 		spec.Containers[i].WithSecurityContext(c)
 	}
+}
+
+func unprivileged() *corev1ac.SecurityContextApplyConfiguration {
+	return corev1ac.SecurityContext().
+		WithAllowPrivilegeEscalation(false).
+		WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))
 }

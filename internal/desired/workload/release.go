@@ -19,13 +19,9 @@ import (
 // Release runs the release command of a rollout, once: it is never started again, neither by the Job controller nor by us.
 func Release(s settings.Settings, r plan.Rollout) (object.Object, error) {
 	child := naming.Child{Kind: naming.Job, Name: naming.Release(s.Name, r.ID)}
-	wanted := plan.Slot{
-		Rollout: r,
-		Content: snapshot.Content{
-			Revision: s.Revision, Configuration: s.Configuration, Change: s.Change, Version: s.Version.Name, Digest: s.Version.Digest,
-			Restart: s.RestartToken, Template: s.Revision,
-		},
-	}
+	content := snapshot.Of(s)
+	content.Rebuild = ""
+	wanted := plan.Slot{Rollout: r, Content: content}
 	annotations := record(s, wanted, s.Scaler)
 	delete(annotations, v1alpha1.AnnotationScaler)
 	config := batchv1ac.Job(child.Name, s.Namespace).

@@ -19,10 +19,11 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
 
-// templateOf is the pod template of a slot: made from the settings when the slot runs what is wanted, otherwise the one that was
-// kept, and otherwise the one that the Deployment has.
+// templateOf is the pod template of a slot: the one that was kept of its revision; without one, made from the settings when the slot
+// runs what is wanted, otherwise the one that the Deployment has. What was made once is never made again, so that neither another
+// operator nor another list of platform versions replaces an instance.
 func templateOf(s settings.Settings, slot plan.Slot, now snapshot.Snapshot) (*corev1ac.PodTemplateSpecApplyConfiguration, error) {
-	if slot.Revision == s.Revision {
+	if _, kept := now.Revisions[slot.Template]; !kept && slot.Revision == s.Revision {
 		return pod.Template(s, slot.Name), nil
 	}
 	raw, err := keptTemplate(slot, now)

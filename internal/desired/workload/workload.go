@@ -116,6 +116,9 @@ func identity(c snapshot.Content, out map[string]string) {
 	out[v1alpha1.AnnotationChange] = c.Change
 	out[v1alpha1.AnnotationVersion] = c.Version
 	out[v1alpha1.AnnotationDigest] = c.Digest
+	if c.Platform != "" {
+		out[v1alpha1.AnnotationPlatform], out[v1alpha1.AnnotationRunImage] = c.Platform, c.Image
+	}
 	if c.Template != c.Revision {
 		out[v1alpha1.AnnotationTemplate] = c.Template
 	}

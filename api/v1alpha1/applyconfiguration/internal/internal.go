@@ -176,21 +176,52 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.Artifact
   map:
     fields:
+    - name: attempts
+      type:
+        scalar: numeric
     - name: branch
+      type:
+        scalar: string
+    - name: failedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: logsRef
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.LocalReference
+    - name: message
       type:
         scalar: string
     - name: platform
       type:
         scalar: string
+    - name: processes
+      type:
+        map:
+          elementType:
+            namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.ProcessCommand
+    - name: reason
+      type:
+        scalar: string
+    - name: release
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: sha256
       type:
         scalar: string
     - name: sizeBytes
       type:
         scalar: numeric
+    - name: state
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.ArtifactState
     - name: version
       type:
         scalar: string
+- name: com.github.beanpod-dev.beanpod.api.v1alpha1.ArtifactState
+  scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.Autoscaling
   map:
     fields:
@@ -1313,6 +1344,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sizeBytes
       type:
         scalar: numeric
+    - name: unsupported
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: warnings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.GatewayReference
   map:
     fields:
@@ -1844,6 +1887,9 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     fields:
     - name: branch
+      type:
+        scalar: string
+    - name: name
       type:
         scalar: string
     - name: state

@@ -48,7 +48,7 @@ func Setup(store *simapi.Store, op Options) simapi.Setup {
 		return errors.Join(
 			application.New(application.Dependencies{Client: c, Recorder: events, Now: store.Now}).SetupWithManager(mgr, opts),
 			applicationversion.New(applicationversion.Dependencies{
-				Client: c, Live: live, Registry: registry.New(registry.Options{}), Recorder: events, Now: store.Now,
+				Client: c, Live: live, Registry: registry.New(registry.Options{}), Recorder: events, Logs: logs{}, Operator: op.Operator, Now: store.Now,
 			}).SetupWithManager(mgr, opts),
 			environment.New(environment.Dependencies{
 				Client: c, Live: live, Recorder: events, Logs: logs{}, Operator: op.Operator, ClusterScoped: true, Now: store.Now, InTurn: true,

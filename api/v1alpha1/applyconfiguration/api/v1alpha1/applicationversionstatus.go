@@ -23,7 +23,7 @@ type ApplicationVersionStatusApplyConfiguration struct {
 	Image *ResolvedImageApplyConfiguration `json:"image,omitempty"`
 	// bundle describes the archive, once it was fetched and checked.
 	Bundle *FetchedBundleApplyConfiguration `json:"bundle,omitempty"`
-	// artifacts were built from the bundle, one for each platform version that an environment asked for; at most 20.
+	// artifacts are built from the bundle, one for each platform version that an environment asks for, newest last; at most 20.
 	Artifacts []ArtifactApplyConfiguration `json:"artifacts,omitempty"`
 	// usedBy lists the Environments that name or run this version, at most 50.
 	UsedBy []VersionUseApplyConfiguration `json:"usedBy,omitempty"`

@@ -5,6 +5,11 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/beanpod-dev/beanpod/api/v1alpha1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // ArtifactApplyConfiguration represents a declarative configuration of the Artifact type for use
 // with apply.
 //
@@ -16,10 +21,28 @@ type ArtifactApplyConfiguration struct {
 	Branch *string `json:"branch,omitempty"`
 	// version of the platform branch.
 	Version *string `json:"version,omitempty"`
-	// sha256 of the artifact.
+	// state is Building, Retrying (an attempt failed and another one follows), Built or Failed.
+	State *apiv1alpha1.ArtifactState `json:"state,omitempty"`
+	// sha256 of the artifact, once it is built.
 	SHA256 *string `json:"sha256,omitempty"`
 	// sizeBytes of the artifact.
 	SizeBytes *int64 `json:"sizeBytes,omitempty"`
+	// processes are the commands by process name: the version's own, else those of the bundle's Procfile, else the
+	// platform's start command.
+	Processes map[string]apiv1alpha1.ProcessCommand `json:"processes,omitempty"`
+	// release is the leader-only work that the bundle's own files ask for, as a command and its arguments. The version's
+	// releaseCommand wins.
+	Release []string `json:"release,omitempty"`
+	// attempts is how many builds were begun. A failure that may pass by itself is tried at most 5 times.
+	Attempts *int32 `json:"attempts,omitempty"`
+	// reason why the last attempt failed, one word; empty when none did.
+	Reason *string `json:"reason,omitempty"`
+	// message says what failed, or what the build waits for, in a sentence.
+	Message *string `json:"message,omitempty"`
+	// failedAt is when the last attempt failed; the next one waits from then.
+	FailedAt *v1.Time `json:"failedAt,omitempty"`
+	// logsRef names the ConfigMap with the last lines of the build that failed.
+	LogsRef *LocalReferenceApplyConfiguration `json:"logsRef,omitempty"`
 }
 
 // ArtifactApplyConfiguration constructs a declarative configuration of the Artifact type for use with
@@ -52,6 +75,14 @@ func (b *ArtifactApplyConfiguration) WithVersion(value string) *ArtifactApplyCon
 	return b
 }
 
+// WithState sets the State field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the State field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithState(value apiv1alpha1.ArtifactState) *ArtifactApplyConfiguration {
+	b.State = &value
+	return b
+}
+
 // WithSHA256 sets the SHA256 field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the SHA256 field is set to the value of the last call.
@@ -65,5 +96,69 @@ func (b *ArtifactApplyConfiguration) WithSHA256(value string) *ArtifactApplyConf
 // If called multiple times, the SizeBytes field is set to the value of the last call.
 func (b *ArtifactApplyConfiguration) WithSizeBytes(value int64) *ArtifactApplyConfiguration {
 	b.SizeBytes = &value
+	return b
+}
+
+// WithProcesses puts the entries into the Processes field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, the entries provided by each call will be put on the Processes field,
+// overwriting an existing map entries in Processes field with the same key.
+func (b *ArtifactApplyConfiguration) WithProcesses(entries map[string]apiv1alpha1.ProcessCommand) *ArtifactApplyConfiguration {
+	if b.Processes == nil && len(entries) > 0 {
+		b.Processes = make(map[string]apiv1alpha1.ProcessCommand, len(entries))
+	}
+	for k, v := range entries {
+		b.Processes[k] = v
+	}
+	return b
+}
+
+// WithRelease adds the given value to the Release field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Release field.
+func (b *ArtifactApplyConfiguration) WithRelease(values ...string) *ArtifactApplyConfiguration {
+	for i := range values {
+		b.Release = append(b.Release, values[i])
+	}
+	return b
+}
+
+// WithAttempts sets the Attempts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Attempts field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithAttempts(value int32) *ArtifactApplyConfiguration {
+	b.Attempts = &value
+	return b
+}
+
+// WithReason sets the Reason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reason field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithReason(value string) *ArtifactApplyConfiguration {
+	b.Reason = &value
+	return b
+}
+
+// WithMessage sets the Message field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Message field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithMessage(value string) *ArtifactApplyConfiguration {
+	b.Message = &value
+	return b
+}
+
+// WithFailedAt sets the FailedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FailedAt field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithFailedAt(value v1.Time) *ArtifactApplyConfiguration {
+	b.FailedAt = &value
+	return b
+}
+
+// WithLogsRef sets the LogsRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LogsRef field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithLogsRef(value *LocalReferenceApplyConfiguration) *ArtifactApplyConfiguration {
+	b.LogsRef = value
 	return b
 }

@@ -16,6 +16,11 @@ type FetchedBundleApplyConfiguration struct {
 	SizeBytes *int64 `json:"sizeBytes,omitempty"`
 	// files is how many files it holds.
 	Files *int32 `json:"files,omitempty"`
+	// warnings about the archive that stopped nothing, at most 20: a wrapping folder that was stripped.
+	Warnings []string `json:"warnings,omitempty"`
+	// unsupported lists what the bundle asks for in its own files and Beanpod does not do, at most 50:
+	// ".ebextensions/10.config: packages".
+	Unsupported []string `json:"unsupported,omitempty"`
 }
 
 // FetchedBundleApplyConfiguration constructs a declarative configuration of the FetchedBundle type for use with
@@ -45,5 +50,25 @@ func (b *FetchedBundleApplyConfiguration) WithSizeBytes(value int64) *FetchedBun
 // If called multiple times, the Files field is set to the value of the last call.
 func (b *FetchedBundleApplyConfiguration) WithFiles(value int32) *FetchedBundleApplyConfiguration {
 	b.Files = &value
+	return b
+}
+
+// WithWarnings adds the given value to the Warnings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Warnings field.
+func (b *FetchedBundleApplyConfiguration) WithWarnings(values ...string) *FetchedBundleApplyConfiguration {
+	for i := range values {
+		b.Warnings = append(b.Warnings, values[i])
+	}
+	return b
+}
+
+// WithUnsupported adds the given value to the Unsupported field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Unsupported field.
+func (b *FetchedBundleApplyConfiguration) WithUnsupported(values ...string) *FetchedBundleApplyConfiguration {
+	for i := range values {
+		b.Unsupported = append(b.Unsupported, values[i])
+	}
 	return b
 }

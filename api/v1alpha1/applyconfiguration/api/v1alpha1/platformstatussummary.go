@@ -10,6 +10,8 @@ package v1alpha1
 //
 // PlatformStatusSummary says what platform an environment runs on.
 type PlatformStatusSummaryApplyConfiguration struct {
+	// name of the Platform.
+	Name *string `json:"name,omitempty"`
 	// branch of the platform.
 	Branch *string `json:"branch,omitempty"`
 	// version of the branch.
@@ -24,6 +26,14 @@ type PlatformStatusSummaryApplyConfiguration struct {
 // apply.
 func PlatformStatusSummary() *PlatformStatusSummaryApplyConfiguration {
 	return &PlatformStatusSummaryApplyConfiguration{}
+}
+
+// WithName sets the Name field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Name field is set to the value of the last call.
+func (b *PlatformStatusSummaryApplyConfiguration) WithName(value string) *PlatformStatusSummaryApplyConfiguration {
+	b.Name = &value
+	return b
 }
 
 // WithBranch sets the Branch field in the declarative configuration to the given value

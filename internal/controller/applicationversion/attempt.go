@@ -1,0 +1,214 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package applicationversion
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/bundle/report"
+	"github.com/beanpod-dev/beanpod/internal/condition"
+	"github.com/beanpod-dev/beanpod/internal/desired/buildjob"
+)
+
+// maxAttempts is how often a build is tried whose failure may pass by itself.
+const maxAttempts = 5
+
+// attempt is one build that was begun: its Job, and the pod unless it is gone.
+type attempt struct {
+	number int32
+	job    *batchv1.Job
+	pod    *corev1.Pod
+}
+
+// newest finds the last attempt for a platform version; nil when none was begun or all are gone.
+func newest(jobs []batchv1.Job, pods []corev1.Pod, key string) *attempt {
+	var out *attempt
+	for i := range jobs {
+		j := &jobs[i]
+		n, err := strconv.ParseInt(j.Annotations[v1alpha1.AnnotationAttempt], 10, 32)
+		if j.Annotations[v1alpha1.AnnotationBuildOf] == key && err == nil && (out == nil || int32(n) > out.number) {
+			out = &attempt{number: int32(n), job: j}
+		}
+	}
+	if out == nil {
+		return nil
+	}
+	for i := range pods {
+		if metav1.IsControlledBy(&pods[i], out.job) {
+			out.pod = &pods[i]
+		}
+	}
+	return out
+}
+
+// ended is when and how the Job ended; nil while it runs. A pod that the cache still shows at work is waited for: its report is newer.
+func (a *attempt) ended() *batchv1.JobCondition {
+	if a.pod != nil && a.pod.DeletionTimestamp == nil && a.pod.Status.Phase != corev1.PodSucceeded && a.pod.Status.Phase != corev1.PodFailed {
+		return nil
+	}
+	for i, c := range a.job.Status.Conditions {
+		if c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) {
+			return &a.job.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// statuses are the containers of the pod in the order in which they run.
+func (a *attempt) statuses() []corev1.ContainerStatus {
+	if a.pod == nil {
+		return nil
+	}
+	return slices.Concat(a.pod.Status.InitContainerStatuses, a.pod.Status.ContainerStatuses)
+}
+
+// told is the report of a step, if it left one.
+func (a *attempt) told(step string) (report.Report, bool) {
+	for _, c := range a.statuses() {
+		if c.Name == step && c.State.Terminated != nil {
+			r, err := report.Decode([]byte(c.State.Terminated.Message))
+			return r, err == nil
+		}
+	}
+	return report.Report{}, false
+}
+
+// fetched says whether the archive is there, so that the build itself runs.
+func (a *attempt) fetched() bool {
+	r, ok := a.told(buildjob.Fetch)
+	return ok && r.Error == ""
+}
+
+// waits says what keeps the pod, such as an image that cannot be pulled; empty while it works.
+func (a *attempt) waits() string {
+	if a.pod == nil {
+		return ""
+	}
+	for _, c := range a.pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return "no node has room for the build: " + c.Message
+		}
+	}
+	for _, c := range a.statuses() {
+		if w := c.State.Waiting; w != nil && w.Reason != "PodInitializing" && w.Reason != "ContainerCreating" {
+			return fmt.Sprintf("%s: %s %s", c.Name, w.Reason, w.Message)
+		}
+	}
+	return ""
+}
+
+// failure is why a build failed.
+type failure struct {
+	report.Report
+	// step that failed; empty when no container did.
+	step string
+}
+
+// failed reads why an attempt failed. What left no report, because its node or its memory went away, may pass; what ran and failed, or
+// took all of its time, will not.
+func (a *attempt) failed(end *batchv1.JobCondition, seconds int64) failure {
+	for _, c := range a.statuses() {
+		t := c.State.Terminated
+		if t == nil || t.ExitCode == 0 {
+			continue
+		}
+		if r, err := report.Decode([]byte(t.Message)); err == nil && r.Error != "" {
+			return failure{r, c.Name}
+		}
+		return failure{a.unreported(c.Name, t), c.Name}
+	}
+	switch {
+	case end.Reason == batchv1.JobReasonDeadlineExceeded:
+		return failure{Report: report.Report{
+			Reason: report.BuildFailed,
+			Error:  fmt.Sprintf("The build did not end within %d seconds. Make it faster, or raise build.timeoutSeconds of the Platform's branch.", seconds),
+		}}
+	case a.pod != nil && a.pod.Status.Message != "":
+		return failure{Report: report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod was ended: " + a.pod.Status.Message}}
+	default:
+		return failure{Report: report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod is gone, and its result with it."}}
+	}
+}
+
+// unreported is what is known of a container that ended with an error and without a word of its own.
+func (a *attempt) unreported(step string, t *corev1.ContainerStateTerminated) report.Report {
+	disrupted := a.pod.Status.Reason == "Evicted" || slices.ContainsFunc(a.pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue
+	})
+	switch {
+	case disrupted:
+		return report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod was evicted: " + cmp.Or(a.pod.Status.Message, t.Reason)}
+	case t.Reason == "OOMKilled":
+		return report.Report{Reason: report.BuildFailed, Error: fmt.Sprintf("Step %s needs more memory than a build may have, which is %s.", step, buildjob.MemoryLimit)}
+	case step == buildjob.Build:
+		return report.Report{Reason: report.BuildFailed, Error: fmt.Sprintf("The build ended with exit code %d: %s", t.ExitCode, t.Message)}
+	default:
+		return report.Report{Reason: report.Internal, Retry: true, Error: fmt.Sprintf("Step %s ended with exit code %d: %s", step, t.ExitCode, t.Message)}
+	}
+}
+
+// pauseAfter is how long the next attempt waits after a failed one: 10, 30, 90 and 270 seconds.
+func pauseAfter(attempts int32) time.Duration {
+	out := 10 * time.Second
+	for range max(0, attempts-1) {
+		out *= 3
+	}
+	return out
+}
+
+// follow is the entry of status after one look at the last attempt.
+func follow(entry v1alpha1.Artifact, a *attempt, seconds int64) v1alpha1.Artifact {
+	settled := entry.State == v1alpha1.ArtifactBuilt || entry.State == v1alpha1.ArtifactFailed
+	if a == nil || settled || a.number < entry.Attempts || (a.number == entry.Attempts && entry.State == v1alpha1.ArtifactRetrying) {
+		return entry
+	}
+	entry.State, entry.Attempts, entry.Message = v1alpha1.ArtifactBuilding, a.number, condition.Cut(a.waits())
+	end := a.ended()
+	if end == nil {
+		return entry
+	}
+	if end.Type == batchv1.JobComplete {
+		if r, ok := a.told(buildjob.Push); ok && r.Artifact != nil {
+			return complete(entry, r)
+		}
+		return miss(entry, failure{Report: report.Report{Reason: report.Internal, Retry: true, Error: "The build's result was lost."}}, end)
+	}
+	return miss(entry, a.failed(end, seconds), end)
+}
+
+// complete is an entry whose build succeeded.
+func complete(entry v1alpha1.Artifact, r report.Report) v1alpha1.Artifact {
+	entry.State, entry.Reason, entry.Message, entry.FailedAt, entry.LogsRef = v1alpha1.ArtifactBuilt, "", "", nil, nil
+	entry.SHA256, entry.SizeBytes, entry.Release = r.Artifact.SHA256, r.Artifact.SizeBytes, r.Release
+	entry.Processes = map[string]v1alpha1.ProcessCommand{}
+	for name, command := range r.Processes {
+		entry.Processes[name] = v1alpha1.ProcessCommand(command)
+	}
+	return entry
+}
+
+// miss is an entry whose attempt failed.
+func miss(entry v1alpha1.Artifact, f failure, end *batchv1.JobCondition) v1alpha1.Artifact {
+	at := end.LastTransitionTime
+	entry.State, entry.Reason, entry.FailedAt = v1alpha1.ArtifactFailed, string(f.Reason), &at
+	text := f.Error
+	switch {
+	case f.Retry && entry.Attempts < maxAttempts:
+		entry.State = v1alpha1.ArtifactRetrying
+		text += fmt.Sprintf(" It is tried again %s after attempt %d of %d.", pauseAfter(entry.Attempts), entry.Attempts, maxAttempts)
+	case f.Retry:
+		text += fmt.Sprintf(" It was tried %d times. Create another version to try again.", entry.Attempts)
+	}
+	entry.Message = condition.Cut(text)
+	return entry
+}
