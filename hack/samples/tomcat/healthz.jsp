@@ -1,0 +1,2 @@
+<%@ page contentType="text/plain; charset=utf-8" trimDirectiveWhitespaces="true" %>
+ok
