@@ -42,7 +42,7 @@ type flags struct {
 	namespaces, baseDomain, ingressClass, gateway string
 	trustedCIDRs                                  string
 	concurrency                                   int
-	allowLoopbackRegistry                         bool
+	installPlatforms, allowLoopbackRegistry       bool
 }
 
 func (f *flags) bind(set *flag.FlagSet) {
@@ -58,6 +58,7 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.gateway, "default-gateway", "", "Gateway for environments that name none, as namespace/name or namespace/name/listener; unset: Ingress is used.")
 	set.StringVar(&f.trustedCIDRs, "trusted-cidrs", "", "Addresses that may always reach instances, separated by commas; for ingress controllers on the host's network.")
 	set.IntVar(&f.concurrency, "max-concurrent-reconciles", 10, "How many objects of a kind are worked on at a time.")
+	set.BoolVar(&f.installPlatforms, "install-platforms", true, "Install the shipped catalogue of Platforms at start; not with --watch-namespaces.")
 	set.BoolVar(&f.allowLoopbackRegistry, "allow-loopback-registry", false, "Resolve images at registries on the operator's own host; for development.")
 }
 
@@ -139,7 +140,7 @@ func (f *flags) metrics() metricsserver.Options {
 
 func (f *flags) options() (controller.Options, error) {
 	out := controller.Options{
-		Namespaces: split(f.namespaces), Concurrency: f.concurrency, AllowLoopbackRegistry: f.allowLoopbackRegistry,
+		Namespaces: split(f.namespaces), Concurrency: f.concurrency, InstallPlatforms: f.installPlatforms, AllowLoopbackRegistry: f.allowLoopbackRegistry,
 		Operator: settings.Operator{BaseDomain: f.baseDomain, IngressClassName: f.ingressClass, TrustedCIDRs: split(f.trustedCIDRs)},
 	}
 	if f.baseDomain != "" {

@@ -185,7 +185,7 @@ func serve(t *testing.T, c container, start, version string) {
 
 func poll(url string) string {
 	var last string
-	for range 300 {
+	for range 600 {
 		resp, err := http.Get(url)
 		if err == nil {
 			body, _ := io.ReadAll(resp.Body)

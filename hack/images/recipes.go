@@ -60,7 +60,7 @@ var recipes = []recipe{
 		searchPath: javaHome + "/bin:", env: []string{"JAVA_HOME=" + javaHome}},
 	{platform: "go", branch: "1", version: "go", build: []layerRecipe{{goroot: true}},
 		searchPath: "/usr/local/go/bin:", env: []string{"CGO_ENABLED=0", "GOTOOLCHAIN=local", "GOFLAGS=-buildvcs=false"}},
-	{platform: "tomcat", branch: "10-java17", version: "tomcat10-common", run: []layerRecipe{jre, {packages: []string{"tomcat10-common"},
+	{platform: "tomcat", branch: "10-java17", version: "tomcat10", run: []layerRecipe{jre, {packages: []string{"tomcat10"},
 		links: map[string]string{"usr/share/tomcat10/conf": "etc"}}},
 		searchPath: javaHome + "/bin:/usr/share/tomcat10/bin:", env: []string{"JAVA_HOME=" + javaHome, "CATALINA_HOME=/usr/share/tomcat10"}},
 	{platform: "ruby", branch: "3.1", version: "ruby3.1", run: []layerRecipe{{packages: []string{"ruby", "puma", "ruby-rack", "ruby-bundler"}}}},

@@ -32,6 +32,9 @@
 {{- with .Values.routing.trustedCIDRs }}
 - --trusted-cidrs={{ join "," . }}
 {{- end }}
+{{- if not .Values.platforms.install }}
+- --install-platforms=false
+{{- end }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
 {{- end }}
