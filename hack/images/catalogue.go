@@ -43,11 +43,12 @@ func localCatalogue(k *kitchen) ([]v1alpha1.Platform, error) {
 	return out, nil
 }
 
-// printCatalogue writes Platforms as one YAML stream for kubectl apply.
+// printCatalogue writes Platforms as one YAML stream for kubectl apply. The operator's own catalogue leaves them alone.
 func printCatalogue(w io.Writer, platforms []v1alpha1.Platform) error {
 	for _, p := range platforms {
 		object := map[string]any{
-			"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Platform", "metadata": map[string]string{"name": p.Name}, "spec": p.Spec,
+			"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Platform", "spec": p.Spec,
+			"metadata": map[string]any{"name": p.Name, "annotations": map[string]string{v1alpha1.AnnotationManaged: "false"}},
 		}
 		content, err := yaml.Marshal(object)
 		if err != nil {

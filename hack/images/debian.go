@@ -75,6 +75,19 @@ func (d *debian) closure(packages []string) ([]deb, error) {
 	if err != nil {
 		return nil, err
 	}
+	debs, err := parseURIs(out)
+	if err != nil {
+		return nil, err
+	}
+	if len(debs) == 0 {
+		return nil, fmt.Errorf("APT resolves %s to nothing", key)
+	}
+	d.known[key] = debs
+	return debs, nil
+}
+
+// parseURIs reads what apt-get --print-uris says: an address in quotes, a file name, and more.
+func parseURIs(out string) ([]deb, error) {
 	var debs []deb
 	for line := range strings.SplitSeq(out, "\n") {
 		fields := strings.Fields(line)
@@ -88,11 +101,7 @@ func (d *debian) closure(packages []string) ([]deb, error) {
 		}
 		debs = append(debs, deb{name: parts[0], version: version, file: fields[1]})
 	}
-	if len(debs) == 0 {
-		return nil, fmt.Errorf("APT resolves %s to nothing", key)
-	}
 	slices.SortFunc(debs, func(a, b deb) int { return strings.Compare(a.file, b.file) })
-	d.known[key] = debs
 	return debs, nil
 }
 

@@ -27,21 +27,10 @@ const layerFormat = 2
 
 // layer finds a layer in the cache or makes it. The key is everything that decides its content.
 func (k *kitchen) layer(l layerRecipe, debs []deb) (v1.Layer, error) {
-	var extra []file
-	if slices.Equal(l.packages, base.packages) {
-		extra = accounts()
+	extra, err := extras(l)
+	if err != nil {
+		return nil, err
 	}
-	if l.trust || len(extra) > 0 {
-		trust, err := authorityFiles(l.trust)
-		if err != nil {
-			return nil, err
-		}
-		extra = append(extra, trust...)
-	}
-	for at, to := range l.links {
-		extra = append(extra, file{path: at, link: to})
-	}
-	slices.SortFunc(extra, func(a, b file) int { return strings.Compare(a.path, b.path) })
 	key := sha256.New()
 	fmt.Fprintln(key, layerFormat, l.npm)
 	if l.goroot {
@@ -55,16 +44,35 @@ func (k *kitchen) layer(l layerRecipe, debs []deb) (v1.Layer, error) {
 	}
 	out := filepath.Join(k.dir, "layers", fmt.Sprintf("%x.tar.gz", key.Sum(nil)[:16]))
 	if _, err := os.Stat(out); errors.Is(err, fs.ErrNotExist) {
-		err := k.writeLayer(out, l, debs, extra)
-		if err != nil {
+		if err := k.writeLayer(out, l, debs, extra); err != nil {
 			return nil, err
 		}
 	}
 	return tarball.LayerFromFile(out, tarball.WithMediaType(types.OCILayer))
 }
 
+// extras are the files of a layer that no package brings, in order of their paths.
+func extras(l layerRecipe) ([]file, error) {
+	var out []file
+	if slices.Equal(l.packages, base.packages) {
+		out = accounts()
+	}
+	if l.trust || len(out) > 0 {
+		trust, err := authorityFiles(l.trust)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, trust...)
+	}
+	for at, to := range l.links {
+		out = append(out, file{path: at, link: to})
+	}
+	slices.SortFunc(out, func(a, b file) int { return strings.Compare(a.path, b.path) })
+	return out, nil
+}
+
 // writeLayer makes a layer; the file appears only when whole.
-func (k *kitchen) writeLayer(out string, l layerRecipe, debs []deb, extra []file) (err error) {
+func (k *kitchen) writeLayer(out string, l layerRecipe, debs []deb, extra []file) error {
 	f, err := os.CreateTemp(filepath.Dir(out), ".layer-")
 	if err != nil {
 		return err
@@ -75,7 +83,14 @@ func (k *kitchen) writeLayer(out string, l layerRecipe, debs []deb, extra []file
 	if err != nil {
 		return err
 	}
-	w := newLayerWriter(z)
+	if err := errors.Join(k.fill(newLayerWriter(z), l, debs, extra), z.Close(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), out)
+}
+
+// fill writes what a layer holds.
+func (k *kitchen) fill(w *layerWriter, l layerRecipe, debs []deb, extra []file) error {
 	for _, x := range extra { // first: they win over what packages bring
 		if err := w.file(x); err != nil {
 			return err
@@ -96,10 +111,7 @@ func (k *kitchen) writeLayer(out string, l layerRecipe, debs []deb, extra []file
 			return err
 		}
 	}
-	if err := errors.Join(w.w.Close(), z.Close(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), out)
+	return w.w.Close()
 }
 
 // accounts are the users of the base layer, and folders that anybody may write to.

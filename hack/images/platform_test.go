@@ -302,7 +302,7 @@ func TestLayerWriter(t *testing.T) {
 	}
 }
 
-// TestLocalCatalogue wants every recipe to have a Platform to speak for.
+// TestRecipesAreInTheCatalogue wants every recipe to have a Platform to speak for.
 func TestRecipesAreInTheCatalogue(t *testing.T) {
 	t.Parallel()
 	shipped, err := catalogue.Catalogue()

@@ -70,23 +70,31 @@ func (l *layerWriter) tar(in io.Reader, rename func(string) string) error {
 		if name == "" || l.made[name] {
 			continue
 		}
-		out := &tar.Header{Typeflag: h.Typeflag, Name: name, Mode: h.Mode &^ 0o6000, ModTime: epoch, Format: tar.FormatPAX}
-		switch h.Typeflag {
-		case tar.TypeDir:
-			out.Name += "/"
-		case tar.TypeReg:
-			out.Size = h.Size
-		case tar.TypeSymlink:
-			out.Linkname = h.Linkname
-		case tar.TypeLink:
-			out.Linkname = usrMerged(path.Clean(h.Linkname))
-		default:
-			continue // devices are the runtime's
-		}
-		if err := l.entry(name, out, r); err != nil {
-			return err
+		if out := rewritten(h, name); out != nil {
+			if err := l.entry(name, out, r); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// rewritten is a header under another name, with fixed owner and time and without special rights; nil for devices, which are
+// the runtime's.
+func rewritten(h *tar.Header, name string) *tar.Header {
+	out := &tar.Header{Typeflag: h.Typeflag, Name: name, Mode: h.Mode &^ 0o6000, ModTime: epoch, Format: tar.FormatPAX}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		out.Name += "/"
+	case tar.TypeReg:
+		out.Size = h.Size
+	case tar.TypeSymlink:
+		out.Linkname = h.Linkname
+	case tar.TypeLink:
+		out.Linkname = usrMerged(path.Clean(h.Linkname))
+	default:
+		return nil
+	}
+	return out
 }
 
 func (l *layerWriter) file(f file) error {
