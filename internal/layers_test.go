@@ -72,8 +72,9 @@ var (
 		"internal/naming", "internal/settings", "internal/snapshot", "internal/rollout/...", "internal/desired/...", "internal/health",
 		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/updates", "internal/quota", "internal/beanstalk", "internal/workerd/contract",
 		"internal/bundle/report",
+		"config/platforms", "internal/samples",
 	}
-	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/evidence", "internal/store", "internal/telemetry"}
+	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/evidence", "internal/store", "internal/telemetry", "internal/platforms"}
 )
 
 // rows are docs/architecture.md section 4 as a table. The first row that matches a package is the one that counts.
@@ -88,6 +89,9 @@ var rows = []row{
 	{packages: "internal/settings", purity: pure, ours: []string{"internal/naming", "internal/updates", "internal/workerd/contract"}, why: whyPure},
 	{packages: "internal/snapshot", purity: pure, ours: []string{"internal/naming", "internal/settings"}, why: whyPure},
 	{packages: "internal/lifecycle", purity: pure, ours: inputs, why: whyPure},
+	{packages: "config/platforms", purity: pure, why: whyPure},
+	{packages: "hack/samples", purity: pure, why: whyPure},
+	{packages: "internal/samples", purity: pure, ours: []string{"hack/samples"}, why: whyPure},
 	{packages: "internal/beanstalk/...", purity: pure, ours: []string{".", "internal/naming", "internal/settings"}, why: whyPure},
 	{packages: "internal/health", purity: pure, ours: inputs, why: whyPure},
 	{packages: "internal/quota", purity: pure, ours: append([]string{"internal/desired/pod"}, inputs...), why: whyPure},
@@ -108,6 +112,7 @@ var rows = []row{
 	{packages: "internal/store/server", purity: io, ours: append([]string{"internal/store"}, purePkgs...), why: whyIO},
 	{packages: "internal/store/...", purity: io, ours: append([]string{"."}, purePkgs...), why: whyIO},
 	{packages: "internal/telemetry", purity: io, ours: purePkgs, why: whyIO},
+	{packages: "internal/platforms", purity: io, ours: purePkgs, why: whyIO},
 
 	{packages: "internal/controller/shell", purity: io, ours: slices.Concat(purePkgs, ioPkgs), why: whyController},
 	{packages: "internal/controller", purity: io, ours: slices.Concat([]string{"."}, purePkgs, ioPkgs), why: whyController},

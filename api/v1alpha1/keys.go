@@ -50,6 +50,9 @@ const (
 	AnnotationCommit = "beanpod.dev/commit"
 )
 
+// AnnotationManaged, with the value "false" on a Platform, keeps the operator's catalogue away from it.
+const AnnotationManaged = "beanpod.dev/managed"
+
 // Annotations that Beanpod writes on children. What cannot be observed again lives here, written in the same
 // request as the change that it describes.
 const (

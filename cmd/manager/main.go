@@ -26,6 +26,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/controller"
+	"github.com/beanpod-dev/beanpod/internal/samples"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/store"
 	"github.com/beanpod-dev/beanpod/internal/store/server"
@@ -45,7 +46,7 @@ type flags struct {
 	namespaces, baseDomain, ingressClass, gateway string
 	trustedCIDRs, buildDenied, fetchAllowed       string
 	concurrency                                   int
-	allowLoopbackRegistry                         bool
+	installPlatforms, allowLoopbackRegistry       bool
 	store, storeSpool, storeAddress, storeURL     string
 	bundleImage                                   string
 }
@@ -65,6 +66,7 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.buildDenied, "build-denied-cidrs", "", "Addresses that builds of source bundles cannot reach, separated by commas; unset: private and link-local ones.")
 	set.StringVar(&f.fetchAllowed, "fetch-allowed-cidrs", "", "Addresses that source bundles may be fetched from although builds cannot reach them otherwise, separated by commas.")
 	set.IntVar(&f.concurrency, "max-concurrent-reconciles", 10, "How many objects of a kind are worked on at a time.")
+	set.BoolVar(&f.installPlatforms, "install-platforms", true, "Install the shipped catalogue of Platforms at start; not with --watch-namespaces.")
 	set.BoolVar(&f.allowLoopbackRegistry, "allow-loopback-registry", false, "Resolve images at registries on the operator's own host; for development.")
 	set.StringVar(&f.store, "store", "", "Where artifacts are kept: dir:///PATH or s3://BUCKET/PREFIX?region=&endpoint=&pathStyle=; unset: source bundles are not processed.")
 	set.StringVar(&f.storeSpool, "store-spool", filepath.Join(os.TempDir(), "beanpod-spool"), "Folder in which what is sent to a bucket waits until its digest is known.")
@@ -149,7 +151,7 @@ func (f *flags) serveStore(mgr ctrl.Manager) error {
 	}
 	server.Register()
 	return mgr.Add(server.New(server.Options{
-		Address: f.storeAddress, Store: kept, Log: ctrl.Log.WithName("store"),
+		Address: f.storeAddress, Store: kept, Samples: samples.Open, Log: ctrl.Log.WithName("store"),
 		Guard: &server.Kubernetes{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Now: time.Now},
 	}))
 }
@@ -170,7 +172,7 @@ func (f *flags) metrics() metricsserver.Options {
 
 func (f *flags) options() (controller.Options, error) {
 	out := controller.Options{
-		Namespaces: split(f.namespaces), Concurrency: f.concurrency, AllowLoopbackRegistry: f.allowLoopbackRegistry,
+		Namespaces: split(f.namespaces), Concurrency: f.concurrency, InstallPlatforms: f.installPlatforms, AllowLoopbackRegistry: f.allowLoopbackRegistry,
 		Operator: settings.Operator{BaseDomain: f.baseDomain, IngressClassName: f.ingressClass, TrustedCIDRs: split(f.trustedCIDRs), StoreURL: f.storeURL, BundleImage: f.bundleImage},
 	}
 	if f.baseDomain != "" {

@@ -6,6 +6,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"io"
 	"path"
 	"runtime"
@@ -20,12 +21,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// file is a regular file, or a directory, of a layer.
+// file is a regular file, a directory or, in the layers of platforms, a symbolic link.
 type file struct {
 	path string
 	mode int64
 	data []byte
 	dir  bool
+	link string
 }
 
 // spec says everything that goes into an image, so that equal specs give equal digests.
@@ -33,24 +35,33 @@ type spec struct {
 	reference  string
 	title      string
 	version    string
+	below      []v1.Layer // made elsewhere, under the layers
 	layers     [][]file
 	entrypoint []string
+	command    []string
 	env        []string
+	searchPath string // goes before the usual one
+	user       string // unset: nonroot
 }
 
 // epoch stands in for every time: an image must not depend on when it was made.
 var epoch = time.Unix(0, 0).UTC()
 
-const searchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 func makeImage(s spec) (v1.Image, error) {
 	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	img = mutate.ConfigMediaType(img, types.OCIConfigJSON)
+	layers := slices.Clone(s.below)
 	for _, files := range s.layers {
 		layer, err := makeLayer(files)
 		if err != nil {
 			return nil, err
 		}
+		layers = append(layers, layer)
+	}
+	for _, layer := range layers {
+		var err error
 		img, err = mutate.Append(img, mutate.Addendum{
 			Layer:   layer,
 			History: v1.History{Created: v1.Time{Time: epoch}, CreatedBy: "beanpod hack/images"},
@@ -65,10 +76,10 @@ func makeImage(s spec) (v1.Image, error) {
 	}
 	cfg = cfg.DeepCopy()
 	cfg.OS, cfg.Architecture, cfg.Created = "linux", runtime.GOARCH, v1.Time{Time: epoch}
-	cfg.Config.User = nonroot
+	cfg.Config.User = cmp.Or(s.user, nonroot)
 	cfg.Config.WorkingDir = "/"
-	cfg.Config.Entrypoint = s.entrypoint
-	cfg.Config.Env = append([]string{searchPath}, s.env...)
+	cfg.Config.Entrypoint, cfg.Config.Cmd = s.entrypoint, s.command
+	cfg.Config.Env = append([]string{"PATH=" + s.searchPath + searchPath}, s.env...)
 	cfg.Config.Labels = map[string]string{
 		"org.opencontainers.image.title":    s.title,
 		"org.opencontainers.image.version":  s.version,

@@ -86,7 +86,7 @@ func TestConfig(t *testing.T) {
 		User:       "65532:65532",
 		WorkingDir: "/",
 		Entrypoint: []string{"/program"},
-		Env:        []string{searchPath, "A=b"},
+		Env:        []string{"PATH=" + searchPath, "A=b"},
 		Labels: map[string]string{
 			"org.opencontainers.image.title":    "x",
 			"org.opencontainers.image.version":  "v1",

@@ -9,14 +9,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
-const usage = `usage: images operator|sample|pause -o FILE.tar [options]
+const usage = `usage: images operator|sample|pause|platform -o FILE.tar [options]
 
   operator --version VERSION [--name NAME] [--release]   manager, workerd and bundle, as far as they exist
   sample   --tag TAG[,TAG...]                            the sample web application: v1, v2 or any tag; broken is unhealthy, crashing crashes
   pause                                                  what holds a pod's namespaces
+  platform [NAME...]                                     languages to build and run source bundles with, of Debian's packages; all without a NAME
+
+       images platforms   prints the catalogue with the images of "platform" instead of public ones, for kubectl apply
 `
 
 var errUsage = errors.New("wrong arguments")
@@ -29,6 +33,7 @@ type options struct {
 	repository string
 	release    bool
 	tags       []string
+	platforms  []string
 }
 
 func main() {
@@ -45,6 +50,17 @@ func main() {
 }
 
 func run(args []string) error {
+	if slices.Equal(args, []string{"platforms"}) {
+		k, err := newKitchen()
+		if err != nil {
+			return err
+		}
+		local, err := localCatalogue(k)
+		if err != nil {
+			return err
+		}
+		return printCatalogue(os.Stdout, local)
+	}
 	o, err := parse(args)
 	if err != nil {
 		return err
@@ -80,7 +96,11 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.repository, "name", "beanpod.dev/beanpod", "operator image without a tag")
 	flags.BoolVar(&o.release, "release", false, "drop local paths from binaries, so that any machine makes the same image")
 	tags := flags.String("tag", "v1", "tags of the sample image")
-	if err := flags.Parse(args[1:]); err != nil {
+	args = args[1:]
+	for o.kind == "platform" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		o.platforms, args = append(o.platforms, args[0]), args[1:]
+	}
+	if err := flags.Parse(args); err != nil {
 		return options{}, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if o.out == "" || flags.NArg() > 0 {
@@ -98,6 +118,12 @@ func specsFor(b *builder, o options) ([]spec, error) {
 		return sampleSpecs(b, o.tags)
 	case "pause":
 		return pauseSpecs(b)
+	case "platform":
+		k, err := newKitchen()
+		if err != nil {
+			return nil, err
+		}
+		return platformSpecs(k, o.platforms)
 	}
 	return nil, errUsage
 }

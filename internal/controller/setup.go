@@ -28,8 +28,10 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/controller/application"
 	"github.com/beanpod-dev/beanpod/internal/controller/applicationversion"
 	"github.com/beanpod-dev/beanpod/internal/controller/environment"
+	"github.com/beanpod-dev/beanpod/internal/controller/platform"
 	"github.com/beanpod-dev/beanpod/internal/controller/unsupported"
 	"github.com/beanpod-dev/beanpod/internal/evidence"
+	"github.com/beanpod-dev/beanpod/internal/platforms"
 	"github.com/beanpod-dev/beanpod/internal/registry"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 )
@@ -45,6 +47,8 @@ type Options struct {
 	Namespaces []string
 	// Concurrency is how many objects of a kind are worked on at a time. Defaults to 10.
 	Concurrency int
+	// InstallPlatforms applies the shipped catalogue of Platforms at start, unless only some namespaces are watched.
+	InstallPlatforms bool
 	// AllowLoopbackRegistry lets images be resolved at registries on the operator's own host. Only tests need it.
 	AllowLoopbackRegistry bool
 	// Now is the clock. Defaults to time.Now.
@@ -110,7 +114,21 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: c, Live: live, Logs: logs, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Now: o.Now,
 		}).SetupWithManager(mgr, opts),
 		unsupported.New(unsupported.Dependencies{Client: c, Recorder: events, Now: o.Now, ClusterScoped: clusterScoped}).SetupWithManager(mgr, opts),
+		setupPlatforms(mgr, o, opts),
 	)
+}
+
+// setupPlatforms starts what serves Platforms, which belong to the cluster and need rights there.
+func setupPlatforms(mgr ctrl.Manager, o Options, opts ctrlcontroller.Options) error {
+	if len(o.Namespaces) > 0 {
+		return nil
+	}
+	events := mgr.GetEventRecorder(Recorder)
+	err := platform.New(platform.Dependencies{Client: mgr.GetClient(), Recorder: events, Now: o.Now}).SetupWithManager(mgr, opts)
+	if err != nil || !o.InstallPlatforms {
+		return err
+	}
+	return platforms.SetupWithManager(mgr, events)
 }
 
 func serves(mgr ctrl.Manager, kind schema.GroupVersionKind) (bool, error) {

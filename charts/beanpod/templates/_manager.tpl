@@ -39,6 +39,9 @@
 - --store-url=http://{{ include "beanpod.fullname" . }}-store.{{ include "beanpod.namespace" . }}.svc:8090
 - --bundle-image={{ include "beanpod.image" . }}
 {{- end }}
+{{- if not .Values.platforms.install }}
+- --install-platforms=false
+{{- end }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
 {{- end }}

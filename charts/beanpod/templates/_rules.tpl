@@ -60,6 +60,9 @@
   resources: [databaseclasses/status, platforms/status]
   verbs: [patch]
 - apiGroups: [beanpod.dev]
-  resources: [databaseclasses, platforms]
+  resources: [databaseclasses]
   verbs: [get, list, watch]
+- apiGroups: [beanpod.dev]
+  resources: [platforms]
+  verbs: [create, get, list, patch, watch]
 {{- end }}

@@ -61,10 +61,6 @@ var probes = map[string]probe{
 		object: func(string) client.Object { return sample("", "databaseclass.yaml", &v1alpha1.DatabaseClass{}) },
 		change: `{"spec":{"description":"changed"}}`, ready: "False", reason: "NotYetSupported", says: "nothing uses this class",
 	},
-	"platforms": {
-		object: func(string) client.Object { return sample("", "platform.yaml", &v1alpha1.Platform{}) },
-		change: `{"spec":{"description":"changed"}}`, ready: "True", reason: "Accepted", says: "Environments can name this platform",
-	},
 }
 
 // state is what every kind's status has.
@@ -82,8 +78,6 @@ func state(ctx context.Context, obj client.Object) (int64, *metav1.Condition) {
 	case *v1alpha1.DatabaseClaim:
 		return read(o.Status.ObservedGeneration, o.Status.Conditions)
 	case *v1alpha1.DatabaseClass:
-		return read(o.Status.ObservedGeneration, o.Status.Conditions)
-	case *v1alpha1.Platform:
 		return read(o.Status.ObservedGeneration, o.Status.Conditions)
 	default:
 		return 0, nil
@@ -149,11 +143,11 @@ var _ = Describe("a kind whose behaviour comes later", Ordered, func() {
 
 	It("is left alone when it belongs to the cluster and only some namespaces are watched", func(ctx context.Context) {
 		writes := start(namespace, false)
-		platform, domains := probes["platforms"].object(""), probes["domainmaps"].object(namespace)
-		Expect(bench.Client.Create(ctx, platform)).To(Succeed())
+		class, domains := probes["databaseclasses"].object(""), probes["domainmaps"].object(namespace)
+		Expect(bench.Client.Create(ctx, class)).To(Succeed())
 		Expect(bench.Client.Create(ctx, domains)).To(Succeed())
 		Eventually(func() int64 { observed, _ := state(ctx, domains); return observed }).Should(BeEquivalentTo(1))
-		observed, ready := state(ctx, platform)
+		observed, ready := state(ctx, class)
 		Expect(ready).To(BeNil())
 		Expect(observed).To(BeEquivalentTo(-1))
 		Expect(writes.Take()).To(HaveLen(1))

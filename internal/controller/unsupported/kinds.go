@@ -60,15 +60,3 @@ var databaseClasses = kind[*v1alpha1.DatabaseClass]{
 	answer: notYet("No database is made in this release, so nothing uses this class. Meanwhile, make databases yourself and hand their " +
 		"coordinates to Environments in spec.environmentProperties."),
 }
-
-// platforms are accepted: Environments may name one and its branch is looked up, only building comes later.
-var platforms = kind[*v1alpha1.Platform]{
-	name: "platform", object: &v1alpha1.Platform{},
-	status: func(o *v1alpha1.Platform) (*int64, *[]metav1.Condition) {
-		return &o.Status.ObservedGeneration, &o.Status.Conditions
-	},
-	answer: condition.Summary{
-		Done:        v1alpha1.ReasonAccepted,
-		DoneMessage: "Environments can name this platform and its branches. Source bundles are not built in this release; use images." + roadmap,
-	},
-}

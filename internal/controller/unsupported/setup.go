@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// +kubebuilder:rbac:groups=beanpod.dev,resources=configurationtemplates;domainmaps;databaseclaims;databaseclasses;platforms,verbs=get;list;watch
-// +kubebuilder:rbac:groups=beanpod.dev,resources=configurationtemplates/status;domainmaps/status;databaseclaims/status;databaseclasses/status;platforms/status,verbs=patch
+// +kubebuilder:rbac:groups=beanpod.dev,resources=configurationtemplates;domainmaps;databaseclaims;databaseclasses,verbs=get;list;watch
+// +kubebuilder:rbac:groups=beanpod.dev,resources=configurationtemplates/status;domainmaps/status;databaseclaims/status;databaseclasses/status,verbs=patch
 
 // SetupWithManager registers a controller for each kind.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options) error {
@@ -30,11 +30,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 	if !r.clusterScoped {
 		return namespaced
 	}
-	return errors.Join(
-		namespaced,
-		register(r, mgr, opts, databaseClasses),
-		register(r, mgr, opts, platforms),
-	)
+	return errors.Join(namespaced, register(r, mgr, opts, databaseClasses))
 }
 
 func register[T client.Object](r *Reconciler, mgr ctrl.Manager, opts controller.Options, k kind[T]) error {

@@ -31,11 +31,9 @@ const (
 	busiest = 64
 )
 
-// Samples are the sample applications that the operator ships, by name.
-type Samples interface {
-	// Open returns a sample's archive and its size; ok is false when there is none of that name.
-	Open(name string) (archive io.ReadSeeker, size int64, ok bool)
-}
+// Samples opens a sample application that the operator ships, by name: its archive, size and SHA-256. The error is fs.ErrNotExist
+// when there is none of that name.
+type Samples func(name string) (archive io.ReadSeeker, size int64, sha256 string, err error)
 
 // Options of a server.
 type Options struct {
@@ -251,7 +249,7 @@ func (s *Server) sample(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.Samples != nil {
-		if archive, size, ok := s.Samples.Open(r.PathValue("name")); ok {
+		if archive, size, _, err := s.Samples(r.PathValue("name")); err == nil {
 			send(w, r, archive, size)
 			return
 		}

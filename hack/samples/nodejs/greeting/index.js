@@ -1,0 +1,2 @@
+// What the sample says: the language and its version.
+module.exports = (language, version) => `Hello from Beanpod, in ${language} ${version}\n`;

@@ -1,0 +1,1 @@
+<%@ page contentType="text/plain; charset=utf-8" trimDirectiveWhitespaces="true" %>ok
