@@ -6,9 +6,11 @@ package applicationversion
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -107,36 +109,29 @@ func (a *attempt) waits() string {
 	return ""
 }
 
-// failure is why a build failed.
-type failure struct {
-	report.Report
-	// step that failed; empty when no container did.
-	step string
-}
-
 // failed reads why an attempt failed. What left no report, because its node or its memory went away, may pass; what ran and failed, or
 // took all of its time, will not.
-func (a *attempt) failed(end *batchv1.JobCondition, seconds int64) failure {
+func (a *attempt) failed(end *batchv1.JobCondition, seconds int64) report.Report {
 	for _, c := range a.statuses() {
 		t := c.State.Terminated
 		if t == nil || t.ExitCode == 0 {
 			continue
 		}
 		if r, err := report.Decode([]byte(t.Message)); err == nil && r.Error != "" {
-			return failure{r, c.Name}
+			return r
 		}
-		return failure{a.unreported(c.Name, t), c.Name}
+		return a.unreported(c.Name, t)
 	}
 	switch {
 	case end.Reason == batchv1.JobReasonDeadlineExceeded:
-		return failure{Report: report.Report{
+		return report.Report{
 			Reason: report.BuildFailed,
 			Error:  fmt.Sprintf("The build did not end within %d seconds. Make it faster, or raise build.timeoutSeconds of the Platform's branch.", seconds),
-		}}
+		}
 	case a.pod != nil && a.pod.Status.Message != "":
-		return failure{Report: report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod was ended: " + a.pod.Status.Message}}
+		return report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod was ended: " + a.pod.Status.Message}
 	default:
-		return failure{Report: report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod is gone, and its result with it."}}
+		return report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod is gone, and its result with it."}
 	}
 }
 
@@ -179,15 +174,37 @@ func follow(entry v1alpha1.Artifact, a *attempt, seconds int64) v1alpha1.Artifac
 	}
 	if end.Type == batchv1.JobComplete {
 		if r, ok := a.told(buildjob.Push); ok && r.Artifact != nil {
-			return complete(entry, r)
+			return complete(entry, r, end)
 		}
-		return miss(entry, failure{Report: report.Report{Reason: report.Internal, Retry: true, Error: "The build's result was lost."}}, end)
+		return miss(entry, report.Report{Reason: report.Internal, Retry: true, Error: "The build's result was lost."}, end)
 	}
 	return miss(entry, a.failed(end, seconds), end)
 }
 
+// The bounds of processes in the schema.
+const (
+	maxProcesses = 10
+	maxCommand   = 1024
+)
+
+// tooMuch says which commands the API cannot hold; empty when it can hold all.
+func tooMuch(processes map[string]string) string {
+	if len(processes) > maxProcesses {
+		return fmt.Sprintf("The bundle has %d processes, and a version has at most %d.", len(processes), maxProcesses)
+	}
+	for _, name := range slices.Sorted(maps.Keys(processes)) {
+		if n := utf8.RuneCountInString(processes[name]); n == 0 || n > maxCommand {
+			return fmt.Sprintf("The command of process %q has %d characters, and may have 1 to %d. Put it into a script in the bundle.", name, n, maxCommand)
+		}
+	}
+	return ""
+}
+
 // complete is an entry whose build succeeded.
-func complete(entry v1alpha1.Artifact, r report.Report) v1alpha1.Artifact {
+func complete(entry v1alpha1.Artifact, r report.Report, end *batchv1.JobCondition) v1alpha1.Artifact {
+	if problem := tooMuch(r.Processes); problem != "" {
+		return miss(entry, report.Report{Reason: report.BuildFailed, Error: problem}, end)
+	}
 	entry.State, entry.Reason, entry.Message, entry.FailedAt, entry.LogsRef = v1alpha1.ArtifactBuilt, "", "", nil, nil
 	entry.SHA256, entry.SizeBytes, entry.Release = r.Artifact.SHA256, r.Artifact.SizeBytes, r.Release
 	entry.Processes = map[string]v1alpha1.ProcessCommand{}
@@ -198,7 +215,7 @@ func complete(entry v1alpha1.Artifact, r report.Report) v1alpha1.Artifact {
 }
 
 // miss is an entry whose attempt failed.
-func miss(entry v1alpha1.Artifact, f failure, end *batchv1.JobCondition) v1alpha1.Artifact {
+func miss(entry v1alpha1.Artifact, f report.Report, end *batchv1.JobCondition) v1alpha1.Artifact {
 	at := end.LastTransitionTime
 	entry.State, entry.Reason, entry.FailedAt = v1alpha1.ArtifactFailed, string(f.Reason), &at
 	text := f.Error
