@@ -309,8 +309,11 @@ var _ = Describe("a source bundle", func() {
 		w.mustPass(ctx, "secret")
 		Expect(shows(w.version(ctx, "secret"), ready)).To(HavePrefix("False Failed: Secret keys, which spec.source.bundle.secretRef names, does not exist"))
 		w.create(ctx, w.secret("keys", corev1.SecretTypeOpaque, "token", "x"))
-		w.mustPass(ctx, "secret")
-		Expect(w.jobs(ctx)).To(HaveLen(1))
+		// The cache of metadata does not wait for what another client wrote.
+		Eventually(func() []batchv1.Job {
+			w.mustPass(ctx, "secret")
+			return w.jobs(ctx)
+		}).Should(HaveLen(1))
 	})
 
 	It("goes on while its deletion waits for its user", func(ctx context.Context) {
