@@ -167,6 +167,12 @@ func instance(p *corev1.Pod) snapshot.Instance {
 		Lost: p.Status.Reason == "NodeLost", Started: len(p.Status.ContainerStatuses) > 0,
 	}
 	readiness(p, &out)
+	for _, c := range p.Status.InitContainerStatuses {
+		// What runs before the application is of interest only while it fails: an artifact that cannot be fetched, an image.
+		if failing := c.RestartCount > 0 || c.State.Waiting != nil && c.State.Waiting.Reason != "PodInitializing"; failing && !c.Ready {
+			out.Containers = append(out.Containers, container(c))
+		}
+	}
 	for _, c := range p.Status.ContainerStatuses {
 		out.Containers = append(out.Containers, container(c))
 		out.Started = out.Started && (c.State.Running != nil || c.LastTerminationState.Terminated != nil)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,12 +15,8 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
-	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/desired/buildjob"
 )
-
-// maxAttempts is how often a build is tried whose failure may pass by itself.
-const maxAttempts = 5
 
 // attempt is one build that was begun: its Job, and the pod unless it is gone.
 type attempt struct {
@@ -107,36 +102,29 @@ func (a *attempt) waits() string {
 	return ""
 }
 
-// failure is why a build failed.
-type failure struct {
-	report.Report
-	// step that failed; empty when no container did.
-	step string
-}
-
 // failed reads why an attempt failed. What left no report, because its node or its memory went away, may pass; what ran and failed, or
 // took all of its time, will not.
-func (a *attempt) failed(end *batchv1.JobCondition, seconds int64) failure {
+func (a *attempt) failed(end *batchv1.JobCondition, seconds int64) report.Report {
 	for _, c := range a.statuses() {
 		t := c.State.Terminated
 		if t == nil || t.ExitCode == 0 {
 			continue
 		}
 		if r, err := report.Decode([]byte(t.Message)); err == nil && r.Error != "" {
-			return failure{r, c.Name}
+			return r
 		}
-		return failure{a.unreported(c.Name, t), c.Name}
+		return a.unreported(c.Name, t)
 	}
 	switch {
 	case end.Reason == batchv1.JobReasonDeadlineExceeded:
-		return failure{Report: report.Report{
+		return report.Report{
 			Reason: report.BuildFailed,
 			Error:  fmt.Sprintf("The build did not end within %d seconds. Make it faster, or raise build.timeoutSeconds of the Platform's branch.", seconds),
-		}}
+		}
 	case a.pod != nil && a.pod.Status.Message != "":
-		return failure{Report: report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod was ended: " + a.pod.Status.Message}}
+		return report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod was ended: " + a.pod.Status.Message}
 	default:
-		return failure{Report: report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod is gone, and its result with it."}}
+		return report.Report{Reason: report.Internal, Retry: true, Error: "The build's pod is gone, and its result with it."}
 	}
 }
 
@@ -155,60 +143,4 @@ func (a *attempt) unreported(step string, t *corev1.ContainerStateTerminated) re
 	default:
 		return report.Report{Reason: report.Internal, Retry: true, Error: fmt.Sprintf("Step %s ended with exit code %d: %s", step, t.ExitCode, t.Message)}
 	}
-}
-
-// pauseAfter is how long the next attempt waits after a failed one: 10, 30, 90 and 270 seconds.
-func pauseAfter(attempts int32) time.Duration {
-	out := 10 * time.Second
-	for range max(0, attempts-1) {
-		out *= 3
-	}
-	return out
-}
-
-// follow is the entry of status after one look at the last attempt.
-func follow(entry v1alpha1.Artifact, a *attempt, seconds int64) v1alpha1.Artifact {
-	settled := entry.State == v1alpha1.ArtifactBuilt || entry.State == v1alpha1.ArtifactFailed
-	if a == nil || settled || a.number < entry.Attempts || (a.number == entry.Attempts && entry.State == v1alpha1.ArtifactRetrying) {
-		return entry
-	}
-	entry.State, entry.Attempts, entry.Message = v1alpha1.ArtifactBuilding, a.number, condition.Cut(a.waits())
-	end := a.ended()
-	if end == nil {
-		return entry
-	}
-	if end.Type == batchv1.JobComplete {
-		if r, ok := a.told(buildjob.Push); ok && r.Artifact != nil {
-			return complete(entry, r)
-		}
-		return miss(entry, failure{Report: report.Report{Reason: report.Internal, Retry: true, Error: "The build's result was lost."}}, end)
-	}
-	return miss(entry, a.failed(end, seconds), end)
-}
-
-// complete is an entry whose build succeeded.
-func complete(entry v1alpha1.Artifact, r report.Report) v1alpha1.Artifact {
-	entry.State, entry.Reason, entry.Message, entry.FailedAt, entry.LogsRef = v1alpha1.ArtifactBuilt, "", "", nil, nil
-	entry.SHA256, entry.SizeBytes, entry.Release = r.Artifact.SHA256, r.Artifact.SizeBytes, r.Release
-	entry.Processes = map[string]v1alpha1.ProcessCommand{}
-	for name, command := range r.Processes {
-		entry.Processes[name] = v1alpha1.ProcessCommand(command)
-	}
-	return entry
-}
-
-// miss is an entry whose attempt failed.
-func miss(entry v1alpha1.Artifact, f failure, end *batchv1.JobCondition) v1alpha1.Artifact {
-	at := end.LastTransitionTime
-	entry.State, entry.Reason, entry.FailedAt = v1alpha1.ArtifactFailed, string(f.Reason), &at
-	text := f.Error
-	switch {
-	case f.Retry && entry.Attempts < maxAttempts:
-		entry.State = v1alpha1.ArtifactRetrying
-		text += fmt.Sprintf(" It is tried again %s after attempt %d of %d.", pauseAfter(entry.Attempts), entry.Attempts, maxAttempts)
-	case f.Retry:
-		text += fmt.Sprintf(" It was tried %d times. Create another version to try again.", entry.Attempts)
-	}
-	entry.Message = condition.Cut(text)
-	return entry
 }

@@ -309,8 +309,42 @@ var _ = Describe("a source bundle", func() {
 		w.mustPass(ctx, "secret")
 		Expect(shows(w.version(ctx, "secret"), ready)).To(HavePrefix("False Failed: Secret keys, which spec.source.bundle.secretRef names, does not exist"))
 		w.create(ctx, w.secret("keys", corev1.SecretTypeOpaque, "token", "x"))
-		w.mustPass(ctx, "secret")
-		Expect(w.jobs(ctx)).To(HaveLen(1))
+		// The cache of metadata does not wait for what another client wrote.
+		Eventually(func() []batchv1.Job {
+			w.mustPass(ctx, "secret")
+			return w.jobs(ctx)
+		}).Should(HaveLen(1))
+	})
+
+	It("goes on while its deletion waits for its user", func(ctx context.Context) {
+		w.bundles(ctx)
+		w.ask(ctx, "blue", "3.11.2")
+		w.mustPass(ctx, "shop-41")
+		Expect(bench.Client.Delete(ctx, w.version(ctx, "shop-41"))).To(Succeed())
+		jobs := w.jobs(ctx)
+		w.play(ctx, &jobs[0], fetched(), fetched(), pushed())
+		w.mustPass(ctx, "shop-41")
+		ver := w.version(ctx, "shop-41")
+		Expect(shows(ver, v1alpha1.ConditionTerminating)).To(HavePrefix("True InUse"))
+		Expect(shows(ver, ready)).To(HavePrefix("True Processed"))
+		Expect(jobs[0].OwnerReferences[0].UID).To(Equal(ver.UID), "what builds it goes with it")
+	})
+
+	It("is woken by Environments, Jobs and pods", func(ctx context.Context) {
+		w.bundles(ctx)
+		w.start()
+		show := func() string { return shows(w.version(ctx, "shop-41"), ready) }
+		Eventually(show).Should(HavePrefix("False Unprocessed"))
+		w.ask(ctx, "blue", "3.11.2")
+		Eventually(func() []batchv1.Job { return w.jobs(ctx) }).Should(HaveLen(1))
+		Eventually(show).Should(HavePrefix("Unknown Processing"))
+		jobs := w.jobs(ctx)
+		w.play(ctx, &jobs[0], fetched())
+		Eventually(show).Should(HavePrefix("Unknown Building"))
+		w.play(ctx, &jobs[0], fetched(), fetched(), pushed())
+		Eventually(show).Should(HavePrefix("True Processed"))
+		w.setEnvironmentStatus(ctx, "blue", func(s *v1alpha1.EnvironmentStatus) { s.Platform.Version = "3.11.1" })
+		Eventually(func() []batchv1.Job { return w.jobs(ctx) }).Should(HaveLen(2))
 	})
 
 	It("leaves a stranger's Job alone", func(ctx context.Context) {

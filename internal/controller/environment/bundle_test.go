@@ -183,7 +183,7 @@ var _ = Describe("a source bundle", func() {
 		w.later(2 * time.Second) // work that has just begun is told a little later
 		w.mustPass(ctx)
 		name := naming.Sample("shop", w.namespace)
-		Expect(w.shows(ctx, v1alpha1.ConditionInputsResolved)).To(HavePrefix("False VersionNotReady: spec.versionRef is not set; waiting until ApplicationVersion"))
+		Expect(w.shows(ctx, v1alpha1.ConditionInputsResolved)).To(HavePrefix(`False VersionNotReady: waiting until ApplicationVersion "` + name + `" is built for `))
 		v := &v1alpha1.ApplicationVersion{}
 		Expect(bench.Live.Get(ctx, w.key(name), v)).To(Succeed())
 		Expect(v.Spec.Source.Bundle.URL).To(Equal("store://sample/python-sample"))
