@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -440,25 +441,30 @@ func TestTimeEnds(t *testing.T) {
 }
 
 // memoryBound is what the hostile archives below may cost besides themselves.
-const memoryBound = 160 << 20
+const memoryBound = 112 << 20
 
 // Not parallel: it watches the memory of the process. The archives are of the size that the real limits refuse.
 func TestMemoryIsBounded(t *testing.T) {
+	// The archives themselves lie in memory here, and let the collector wait for as much again; what is alive is what counts.
+	defer debug.SetGCPercent(debug.SetGCPercent(5))
 	var headers bytes.Buffer
-	for i := range 1_100_000 {
+	for i := range 600_000 {
 		headers.Write(forgeHeader(forged{name: fmt.Sprintf("%07d", i)}, 0, 0))
 	}
 	lying := forgeEnd(forgedEnd{}, &bytes.Buffer{}, headers.Bytes(), 5)
 	honest := forgeEnd(forgedEnd{zip64: true, end: func(b []byte) { put16(8, full16)(b); put16(10, full16)(b) }}, &bytes.Buffer{}, headers.Bytes(), 150_000)
 	names := bytes.Buffer{}
-	for i := range 60_000 {
+	var capitals []forged
+	for i := range 32_000 {
+		capitals = append(capitals, forged{name: strings.Repeat(strings.Repeat("N", 240)+"/", 3) + strings.Repeat("N", 240) + fmt.Sprintf("%07d", i)})
 		names.Write(forgeHeader(forged{name: fmt.Sprintf("%07d", i) + strings.Repeat("/"+strings.Repeat("n", 200), 4)}, 0, 0))
 	}
 	for name, content := range map[string][]byte{
-		"a million headers, five by word": lying, "more headers than said": honest,
-		"long names": forgeEnd(forgedEnd{}, &bytes.Buffer{}, names.Bytes(), 60_000),
-		"zeros":      forgeZip(forgedEnd{}, forged{name: "zeros", data: make([]byte, 80<<20), method: deflated}),
-		"zeros tar":  gzipped(tarItems(t, item{name: "zeros", data: string(make([]byte, 80<<20))})),
+		"many headers, five by word": lying, "more headers than said": honest,
+		"long names":                      forgeEnd(forgedEnd{}, &bytes.Buffer{}, names.Bytes(), 32_000),
+		"long names, refused at the last": forgeZip(forgedEnd{}, append(capitals, forged{name: strings.ToLower(capitals[0].name)})...),
+		"zeros":                           forgeZip(forgedEnd{}, forged{name: "zeros", data: make([]byte, 80<<20), method: deflated}),
+		"zeros tar":                       gzipped(tarItems(t, item{name: "zeros", data: string(make([]byte, 80<<20))})),
 	} {
 		w := newWorld(t)
 		runtime.GC()
@@ -468,7 +474,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			for {
 				select {
 				case <-done:
-					peak <- most
+					peak <- max(most, heap()) // what ends within a tick is measured, too
 					return
 				case <-time.After(2 * time.Millisecond):
 					most = max(most, heap())

@@ -29,7 +29,7 @@ func DefaultLimits() Limits {
 }
 
 // maxNames bounds the memory for all names and link targets together.
-const maxNames = 64 << 20
+const maxNames = 32 << 20
 
 // meter counts while an archive is read.
 type meter struct {

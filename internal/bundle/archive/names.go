@@ -4,6 +4,7 @@
 package archive
 
 import (
+	"crypto/sha256"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,15 +88,15 @@ const (
 // names knows every name of an archive, so that no two entries mean one file, here or on a file system that ignores case.
 type names struct {
 	kinds map[string]kind
-	// folded leads to the first spelling of a name.
-	folded map[string]string
+	// folded leads from the hash of a folded name to its first spelling, which costs no memory of its own.
+	folded map[[sha256.Size]byte]string
 	fold   cases.Caser
 	// anyCase is for artifacts: a build may well leave README and Readme.
 	anyCase bool
 }
 
 func newNames(anyCase bool) *names {
-	return &names{kinds: map[string]kind{}, folded: map[string]string{}, fold: cases.Fold(), anyCase: anyCase}
+	return &names{kinds: map[string]kind{}, folded: map[[sha256.Size]byte]string{}, fold: cases.Fold(), anyCase: anyCase}
 }
 
 // claim registers a path with its parents and returns those names that are new, parents first.
@@ -137,7 +138,7 @@ func (n *names) add(name string, as kind) error {
 	if n.anyCase {
 		return nil
 	}
-	key := n.key(name)
+	key := sha256.Sum256([]byte(n.key(name)))
 	if other, taken := n.folded[key]; taken {
 		return refuse("The bundle holds %s and %s, which are one name where case or Unicode form do not count. Rename one.", quote(other), quote(name))
 	}

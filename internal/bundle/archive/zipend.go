@@ -19,7 +19,7 @@ const (
 	zip64Field                          = 1
 	full16, full32                      = 0xffff, 0xffffffff
 	longestComment                      = 0xffff
-	maxDirectory                  int64 = 64 << 20
+	maxDirectory                  int64 = 32 << 20
 )
 
 // zipEnd says where the directory of a ZIP file lies.
