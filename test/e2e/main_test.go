@@ -112,7 +112,24 @@ func setUp() error {
 		return err
 	}
 	operatorInstalled = true
+	if err := usePlatforms(); err != nil {
+		return err
+	}
 	return makeNamespace(namespace)
+}
+
+// usePlatforms puts the local images into the catalogue.
+func usePlatforms() error {
+	catalogue, err := run(5*time.Minute, "go", "run", "./hack/images", "platforms")
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(theCluster.dir, "platforms.yaml")
+	if err := os.WriteFile(file, []byte(catalogue), 0o600); err != nil {
+		return err
+	}
+	_, err = kubectl("apply", "--server-side", "--force-conflicts", "-f", file)
+	return err
 }
 
 // loadImages also notes the operator's image, with its digest.
@@ -132,7 +149,11 @@ func loadImages() error {
 	if _, err := run(5*time.Minute, "go", "run", "./hack/images", "sample", "--tag", "v1,v2,broken,crashing", "-o", sample); err != nil {
 		return err
 	}
-	return theCluster.load(operator, sample)
+	languages := filepath.Join(dir, "platforms.tar")
+	if _, err := run(20*time.Minute, "go", "run", "./hack/images", "platform", "-o", languages); err != nil {
+		return err
+	}
+	return theCluster.load(operator, sample, languages)
 }
 
 // makeNamespace makes a namespace with Pod Security's strictest level, and in it the application and its versions.
