@@ -259,7 +259,7 @@ func TestBundlesAreDeployedByTheCommandLine(t *testing.T) {
 	if out, code := beanpod("status", "hello", "-n", ns); code != 0 || !strings.Contains(out, "three") {
 		t.Errorf("status: exit code %d", code)
 	}
-	if out, code := beanpod("versions", "-n", ns); code != 0 || !strings.Contains(out, "two") {
+	if out, code := beanpod("versions", "-n", ns); code != 0 || !regexp.MustCompile(`shop-two +two +Failed`).MatchString(out) {
 		t.Errorf("versions: exit code %d", code)
 	}
 	deploy(0, "--version", "one") // and back, without a build

@@ -41,10 +41,13 @@ func (r *Reconciler) bundle(ctx context.Context, ver *v1alpha1.ApplicationVersio
 // verdictOnBuilds makes Ready of the builds that are asked for: one that failed, else one that is tried again, else one that runs.
 func verdictOnBuilds(ver *v1alpha1.ApplicationVersion, asked []v1alpha1.PlatformStatusSummary, after time.Duration, s condition.Summary) condition.Summary {
 	found := map[v1alpha1.ArtifactState][]string{}
-	for _, p := range asked {
-		if a := settings.ArtifactOf(ver, p.Name, p.Branch, p.Version); a != nil {
-			found[a.State] = append(found[a.State], told(*a))
+	for _, a := range ver.Status.Artifacts {
+		if isAsked(asked, a) {
+			found[a.State] = append(found[a.State], told(a))
 		}
+	}
+	if len(asked) == 0 {
+		found[v1alpha1.ArtifactFailed] = onlyFailures(ver)
 	}
 	switch {
 	case len(found[v1alpha1.ArtifactFailed]) > 0:
@@ -60,6 +63,19 @@ func verdictOnBuilds(ver *v1alpha1.ApplicationVersion, asked []v1alpha1.Platform
 		s.Done, s.DoneMessage = v1alpha1.ReasonProcessed, builtMessage(ver)
 	}
 	return s
+}
+
+// onlyFailures are the failures of a version that was built on no platform: what failed stays failed when nobody asks any more.
+func onlyFailures(ver *v1alpha1.ApplicationVersion) (out []string) {
+	for _, a := range ver.Status.Artifacts {
+		switch a.State {
+		case v1alpha1.ArtifactBuilt:
+			return nil
+		case v1alpha1.ArtifactFailed:
+			out = append(out, told(a))
+		}
+	}
+	return out
 }
 
 // phase is Processing until the archive is there, and then Building.
