@@ -123,13 +123,17 @@ func TestFaults(t *testing.T) {
 		}
 		singles = []job{{plays[0], list}}
 	}
+	all := len(singles)
+	singles, err := part(singles)
+	if err != nil {
+		t.Fatal(err)
+	}
 	day := *seed
 	if day == 0 {
 		day = time.Now().Unix() / 86400
 	}
 	chance := rand.New(rand.NewPCG(uint64(day), 0))
 	chance.Shuffle(len(singles), func(i, j int) { singles[i], singles[j] = singles[j], singles[i] })
-	all := len(singles)
 	// What is always played comes first.
 	always := 0
 	if *core {
@@ -140,7 +144,11 @@ func TestFaults(t *testing.T) {
 		singles = singles[:min(always+*some, len(singles))]
 	}
 	began := time.Now()
-	h := &harness{T: t, alone: map[string]bool{}}
+	book, err := openLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{T: t, book: book, alone: map[string]bool{}}
 	h.play(singles)
 	played := len(singles)
 	couples := h.couples(chance)
@@ -198,6 +206,7 @@ func enumerate(t *testing.T, plays []*faults.Play) (singles []job, points int) {
 // harness keeps the books of all runs.
 type harness struct {
 	*testing.T
+	book  *ledger
 	bad   int
 	modes map[faults.Mode]int
 	// alone are the singles that diverge, seconds what may follow on each of the others.
@@ -209,8 +218,10 @@ func (h *harness) play(jobs []job) {
 	if h.modes == nil {
 		h.modes = map[faults.Mode]int{}
 	}
+	jobs = h.book.rest(jobs)
 	began, done := time.Now(), 0
 	sweep(jobs, func(j job, out *faults.Outcome, err error) {
+		h.book.note(j, out, err)
 		if done++; done%1000 == 0 {
 			h.Logf("%d of %d after %s", done, len(jobs), time.Since(began).Round(time.Second))
 		}
