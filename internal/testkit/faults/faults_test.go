@@ -167,11 +167,6 @@ const (
 	leastSingles   = 22808
 )
 
-// open are the singles that are known to diverge and not yet decided upon. One that does not diverge any more fails the test.
-var open = map[string]string{
-	"-scenario=create/release-fails -faults='C11 apply serviceaccounts shop/blue #1'": "the user edits before the release command of deployment 1 is made, so v3 is deployment 1; in the clean edited run the pass goes on and makes it first",
-}
-
 // heart are the scenarios whose singles are all played with -core: creation, and of each policy a success, a rollback and an abort,
 // and release commands.
 var heart = regexp.MustCompile(`^(create/web|version/[A-Za-z]+/2|rollback/[A-Za-z]+/first|abort/[A-Za-z]+/half|release/[A-Za-z]+)$`)
@@ -230,14 +225,6 @@ func (h *harness) play(jobs []job) {
 			return
 		}
 		first := j.faults[0]
-		if why, known := open[j.String()]; known {
-			if len(out.Problems) == 0 {
-				h.Errorf("%v does not diverge any more: take it from the list", j)
-			}
-			h.Logf("open: %v: %s", j, why)
-			h.alone[j.String()] = true
-			return
-		}
 		if len(out.Problems) > 0 {
 			h.diverged(j, out)
 			return
@@ -265,7 +252,7 @@ func (h *harness) diverged(j job, out *faults.Outcome) {
 		h.Errorf("%v  %s", j, firstLine(out.Problems[0]))
 		return
 	}
-	h.Errorf("go test ./internal/testkit/faults -run TestFaults %v\n%s\n%s", j, strings.Join(out.Problems, "\n"), strings.Join(out.Trace, "\n"))
+	h.Errorf("go test ./internal/testkit/faults -run TestFaults %v\n%s\n%s", j, strings.Join(out.Problems, "\n"), strings.Join(out.Trace(), "\n"))
 }
 
 // couples are the pairs to play.

@@ -42,8 +42,9 @@ type Process struct {
 	*Client
 	// Events are what its recorders were told, in order.
 	Events *Events
-	// Passes counts calls of Reconcile.
+	// Passes counts calls of Reconcile; Begins is told of each before it begins, unless it is nil.
 	Passes int
+	Begins func()
 
 	store       *Store
 	stop        context.CancelFunc
@@ -200,6 +201,9 @@ func (p *Process) Step() bool {
 	for _, c := range p.controllers {
 		if req, ok := c.queue.take(now); ok {
 			p.Passes++
+			if p.Begins != nil {
+				p.Begins()
+			}
 			result, err := c.Reconcile(p.ctx, req)
 			c.queue.after(req, p.store.Now(), result, err)
 			return true
