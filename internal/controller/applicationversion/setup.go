@@ -59,7 +59,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Watches(&v1alpha1.Environment{}, handler.EnqueueRequestsFromMapFunc(mentionedBy), builder.WithPredicates(mentionsChanged())).
 		Watches(&corev1.Secret{}, r.enqueue(indexPullSecret, client.Object.GetName, unresolved),
 			builder.OnlyMetadata, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WithOptions(opts).
+		WithOptions(shell.Retrying(opts)).
 		Complete(reconcile.AsReconciler(r.client, r))
 }
 

@@ -28,13 +28,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 )
 
-const (
-	// firstRetry and longestRetry bound the pauses after errors, as controller-runtime has them.
-	firstRetry   = 5 * time.Millisecond
-	longestRetry = 1000 * time.Second
-	// syncPatience is how long controllers may take to register their watches.
-	syncPatience = 10 * time.Second
-)
+// syncPatience is how long controllers may take to register their watches.
+const syncPatience = 10 * time.Second
 
 // Process is one running operator: what its SetupWithManager registered, and a queue that only moves when it is told to. The
 // watches, predicates and handlers are the real ones, so a change wakes exactly whom it would wake in a cluster.
