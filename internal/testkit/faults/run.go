@@ -236,14 +236,23 @@ func (r *run) whileDown(m Mode, w simapi.Write) simapi.Decision {
 		}
 		r.down = r.edit
 	case Deleted:
-		r.down = func() { r.cut = true; r.must(client.IgnoreNotFound(r.user.Delete(context.Background(), r.handle()))) }
+		r.down = func() {
+			r.cut = !r.protected()
+			r.must(client.IgnoreNotFound(r.user.Delete(context.Background(), r.handle())))
+		}
 	case Emptied:
 		r.down = func() {
-			r.cut = true
+			r.cut = !r.protected()
 			r.must(client.IgnoreNotFound(r.user.Delete(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})))
 		}
 	}
 	return simapi.Decision{Crash: true}
+}
+
+// protected says whether a deletion waits for the rest of the story, in which the protection is taken away.
+func (r *run) protected() bool {
+	env := r.env()
+	return env != nil && env.Spec.TerminationProtection
 }
 
 // edit is the user who changes his mind in the middle.
