@@ -148,13 +148,16 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &harness{T: t, book: book, alone: map[string]bool{}}
+	h := &harness{T: t, book: book, alone: map[string]bool{}, tolerated: map[string]int{}}
 	h.play(singles)
 	played := len(singles)
 	couples := h.couples(chance)
 	h.play(couples)
 	if *only == "" && *with == "" && *core && len(couples) < *pairs {
 		t.Errorf("there are only %d pairs to play, not %d", len(couples), *pairs)
+	}
+	for why, n := range h.tolerated {
+		t.Logf("tolerated %d times: %s", n, why)
 	}
 	t.Logf("faults: scenarios %d, points %d, singles %d of %d (%d of them always), pairs %d of %d, divergences %d %v, seed %d, %s",
 		len(plays), points, played, all, always, len(couples), len(h.seconds), h.bad, h.modes, day, time.Since(began).Round(time.Second))
@@ -201,9 +204,11 @@ func enumerate(t *testing.T, plays []*faults.Play) (singles []job, points int) {
 // harness keeps the books of all runs.
 type harness struct {
 	*testing.T
-	book  *ledger
-	bad   int
-	modes map[faults.Mode]int
+	book *ledger
+	// tolerated counts the runs by what had to be tolerated.
+	tolerated map[string]int
+	bad       int
+	modes     map[faults.Mode]int
 	// alone are the singles that diverge, seconds what may follow on each of the others.
 	alone   map[string]bool
 	seconds []job
@@ -223,6 +228,9 @@ func (h *harness) play(jobs []job) {
 		if err != nil {
 			h.Errorf("%v: %v", j, err)
 			return
+		}
+		for _, why := range out.Tolerated {
+			h.tolerated[why]++
 		}
 		first := j.faults[0]
 		if len(out.Problems) > 0 {

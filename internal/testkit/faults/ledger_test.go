@@ -86,5 +86,8 @@ func (l *ledger) note(j job, out *faults.Outcome, err error) {
 	case len(out.Problems) > 0:
 		text = fmt.Sprintf("diverged %v\n\t%s", j, strings.ReplaceAll(strings.Join(out.Problems, "\n"), "\n", "\n\t"))
 	}
+	if err == nil && len(out.Tolerated) > 0 {
+		text += "\n\ttolerated: " + strings.Join(out.Tolerated, "; ")
+	}
 	fmt.Fprintln(l.file, text)
 }

@@ -17,9 +17,13 @@ import (
 type Outcome struct {
 	// Problems are what the oracles say; none: all is well.
 	Problems []string
+	// Tolerated says what had to be tolerated.
+	Tolerated []string
+	// Before is true when an edit had the effect of one before the pass that was cut short.
+	Before bool
 
 	trace []simapi.Change
-	end []string
+	end   []string
 	// points are the writes in order; after is how many there were when the first fault happened.
 	points []Point
 	// creates and commits say which made something, and which the server accepted.
@@ -124,20 +128,39 @@ func (p *Play) edited(out *Outcome, faults []Fault) error {
 			return err
 		}
 		if len(p.differs(out, *before, faults)) == 0 {
-			problems = nil
+			problems, out.Before = nil, true
 		}
 	}
 	out.Problems = append(out.Problems, problems...)
 	return nil
 }
 
-// differs tells how a run differs from the one that was wanted, but for what is tolerated.
+// differs tells how a run differs from the one that was wanted, but for what is tolerated. It writes down what had to be.
 func (p *Play) differs(out *Outcome, want Outcome, faults []Fault) []string {
-	got := *out
-	got.Problems = nil
-	tolerate(p.Scenario, faults, &want, &got)
-	got.compare(&want, faults)
-	return got.Problems
+	compare := func(list []tolerance) []string {
+		got, want := *out, want
+		got.Problems = nil
+		for _, t := range list {
+			t.cut(&want, &got)
+		}
+		got.compare(&want, faults)
+		return got.Problems
+	}
+	problems := compare(nil)
+	if len(problems) == 0 {
+		return nil
+	}
+	list := tolerated(p.Scenario, faults)
+	if len(list) == 0 {
+		return problems
+	}
+	problems = compare(list)
+	for i := 0; len(problems) == 0 && i < len(list); i++ {
+		if others := slices.Delete(slices.Clone(list), i, i+1); len(compare(others)) > 0 {
+			out.Tolerated = append(out.Tolerated, list[i].why)
+		}
+	}
+	return problems
 }
 
 // way is how a run goes: with its faults; or whole, and the user edits where the first of them would be, or before a pass.

@@ -82,13 +82,15 @@ func (s *Scenario) fails() bool {
 	return slices.Contains([]string{"rollback", "pause", "ignore"}, kind)
 }
 
-// tolerate takes what may differ out of both ends.
-func tolerate(s *Scenario, faults []Fault, want, got *Outcome) {
+// tolerated is what may differ after faults.
+func tolerated(s *Scenario, faults []Fault) []tolerance {
+	var out []tolerance
 	for _, t := range tolerances {
 		if slices.ContainsFunc(faults, func(f Fault) bool { return t.when(s, f) }) {
-			t.cut(want, got)
+			out = append(out, t)
 		}
 	}
+	return out
 }
 
 func both(want, got *Outcome, f func(*Outcome)) { f(want); f(got) }
