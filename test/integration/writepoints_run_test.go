@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -319,10 +320,10 @@ func (r *performance) ending() string {
 	slices.Sort(out.Conditions)
 	raw, err := json.MarshalIndent(out, "", " ")
 	r.Expect(err).NotTo(HaveOccurred())
-	return string(raw) + "\n" + slot.ReplaceAllString(r.final(blue), "slot")
+	return strings.ReplaceAll(string(raw)+"\n"+slot.ReplaceAllString(r.final(blue), "slot"), r.namespace, "namespace")
 }
 
 func (r *performance) alike(want string) {
 	r.t.Helper()
-	r.Eventually(r.ending).WithTimeout(10 * time.Second).Should(Equal(want))
+	r.Eventually(func() string { return cmp.Diff(want, r.ending()) }).WithTimeout(10 * time.Second).Should(BeEmpty())
 }
