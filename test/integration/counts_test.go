@@ -65,11 +65,7 @@ func (w *world) children(name string) []client.Object {
 	w.t.Helper()
 	env := w.environment(name)
 	var out []client.Object
-	for _, list := range []client.ObjectList{
-		&appsv1.DeploymentList{}, &corev1.ServiceList{}, &corev1.ServiceAccountList{}, &networkingv1.IngressList{},
-		&networkingv1.NetworkPolicyList{}, &autoscalingv2.HorizontalPodAutoscalerList{}, &policyv1.PodDisruptionBudgetList{},
-		&appsv1.ControllerRevisionList{},
-	} {
+	for _, list := range everyChild() {
 		w.Expect(w.List(w.ctx, list, client.InNamespace(w.namespace))).To(Succeed())
 		for _, o := range items(list) {
 			if metav1.IsControlledBy(o, env) {
@@ -78,6 +74,15 @@ func (w *world) children(name string) []client.Object {
 		}
 	}
 	return out
+}
+
+// everyChild are empty lists of the kinds of children.
+func everyChild() []client.ObjectList {
+	return []client.ObjectList{
+		&appsv1.DeploymentList{}, &corev1.ServiceList{}, &corev1.ServiceAccountList{}, &networkingv1.IngressList{},
+		&networkingv1.NetworkPolicyList{}, &autoscalingv2.HorizontalPodAutoscalerList{}, &policyv1.PodDisruptionBudgetList{},
+		&appsv1.ControllerRevisionList{},
+	}
 }
 
 func items(list client.ObjectList) []client.Object {

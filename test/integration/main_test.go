@@ -41,6 +41,8 @@ const (
 	step     = 50 * time.Millisecond
 	// domain is the operator's base domain.
 	domain = "apps.example.com"
+	// lease is what its leader holds.
+	lease = "beanpod.beanpod.dev"
 )
 
 // fixture is the one cluster of this package, started by the first test.
@@ -128,6 +130,8 @@ type operator struct {
 	done chan error
 	// Elected is closed once it leads.
 	elected <-chan struct{}
+	// synced waits until its caches are filled.
+	synced func(context.Context) bool
 }
 
 // startOperator starts the operator with production options and waits until it leads and its caches are filled.
@@ -141,14 +145,24 @@ func startOperator(t testing.TB, config *rest.Config) *operator {
 // launchOperator starts it, and does not wait.
 func launchOperator(t testing.TB, config *rest.Config) *operator {
 	t.Helper()
+	return launchIn(t, config, "")
+}
+
+// launchIn starts one that looks after a single namespace, so that several can live side by side; empty: after all.
+func launchIn(t testing.TB, config *rest.Config, namespace string) *operator {
+	t.Helper()
 	scheme, err := controller.Scheme()
 	if err != nil {
 		t.Fatal(err)
 	}
 	options := controller.Options{Operator: settings.Operator{BaseDomain: domain}, AllowLoopbackRegistry: true}
+	lease := lease
+	if namespace != "" {
+		options.Namespaces, lease = []string{namespace}, namespace+"."+lease
+	}
 	base, err := controller.ManagerOptions(options, ctrl.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		LeaderElection: true, LeaderElectionID: "beanpod.beanpod.dev", LeaderElectionNamespace: testkit.OperatorNamespace,
+		LeaderElection: true, LeaderElectionID: lease, LeaderElectionNamespace: testkit.OperatorNamespace,
 		LeaderElectionReleaseOnCancel: true,
 	})
 	if err != nil {
@@ -165,7 +179,7 @@ func launchOperator(t testing.TB, config *rest.Config) *operator {
 		t.Fatalf("setting up the controllers: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	o := &operator{t: t, stop: cancel, done: make(chan error, 1), elected: mgr.Elected()}
+	o := &operator{t: t, stop: cancel, done: make(chan error, 1), elected: mgr.Elected(), synced: mgr.GetCache().WaitForCacheSync}
 	go func() {
 		o.done <- mgr.Start(ctx)
 		close(o.done)
@@ -191,11 +205,11 @@ func (o *operator) Stop() {
 	<-o.done
 }
 
-// forgetLeader takes the lease from an operator that crashed, so that nobody waits until it expires.
+// forgetLeader takes the lease from an operator of one namespace that crashed, so that nobody waits until it expires.
 func (w *world) forgetLeader() {
 	w.t.Helper()
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: testkit.OperatorNamespace, Name: "beanpod.beanpod.dev"}}
-	w.Expect(client.IgnoreNotFound(w.Delete(w.ctx, lease))).To(Succeed())
+	held := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: testkit.OperatorNamespace, Name: w.namespace + "." + lease}}
+	w.Expect(client.IgnoreNotFound(w.Delete(w.ctx, held))).To(Succeed())
 }
 
 func (w *world) create(objects ...client.Object) {

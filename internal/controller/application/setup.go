@@ -48,7 +48,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		For(&v1alpha1.Application{}, builder.WithPredicates(r.frame.Forgetting(), shell.ByUsers())).
 		Watches(&v1alpha1.ApplicationVersion{}, handler.EnqueueRequestsFromMapFunc(owner), builder.WithPredicates(factsChanged(versionFacts))).
 		Watches(&v1alpha1.Environment{}, handler.EnqueueRequestsFromMapFunc(owner), builder.WithPredicates(factsChanged(environmentFacts))).
-		WithOptions(opts).
+		WithOptions(shell.Retrying(opts)).
 		Complete(reconcile.AsReconciler(r.client, r))
 }
 

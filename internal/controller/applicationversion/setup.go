@@ -69,7 +69,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 			builder.OnlyMetadata, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(builds)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(builds)).
-		WithOptions(opts).
+		WithOptions(shell.Retrying(opts)).
 		Complete(reconcile.AsReconciler(r.client, r))
 }
 

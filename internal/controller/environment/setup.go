@@ -85,7 +85,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Watches(&appsv1.Deployment{}, children{}).
 		Watches(&batchv1.Job{}, children{}).
 		Watches(&corev1.ResourceQuota{}, r.wakeNamespace(), builder.WithPredicates(quotaRaised())).
-		WithOptions(opts)
+		WithOptions(shell.Retrying(opts))
 	for _, kind := range []client.Object{
 		&corev1.Service{}, &corev1.ServiceAccount{}, &networkingv1.Ingress{}, &networkingv1.NetworkPolicy{},
 		&autoscalingv2.HorizontalPodAutoscaler{}, &policyv1.PodDisruptionBudget{}, &appsv1.ControllerRevision{},

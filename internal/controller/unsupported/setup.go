@@ -12,6 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 )
 
 // +kubebuilder:rbac:groups=beanpod.dev,resources=configurationtemplates;domainmaps;databaseclaims;databaseclasses,verbs=get;list;watch
@@ -37,6 +39,6 @@ func register[T client.Object](r *Reconciler, mgr ctrl.Manager, opts controller.
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(k.name).
 		For(k.object, builder.WithPredicates(r.frame.Forgetting(), predicate.GenerationChangedPredicate{})).
-		WithOptions(opts).
+		WithOptions(shell.Retrying(opts)).
 		Complete(reconcile.AsReconciler[T](r.frame.Client, answerer[T]{frame: &r.frame, kind: k}))
 }

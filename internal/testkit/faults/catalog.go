@@ -204,6 +204,9 @@ func settled(r *run) bool {
 	return env != nil && env.Status.ObservedGeneration == env.Generation && !condition.IsTrue(env.Status.Conditions, v1alpha1.ConditionReconciling)
 }
 
+// settledOrEmptied: nothing can be made in a namespace that goes away.
+func settledOrEmptied(r *run) bool { return settled(r) || r.emptied() }
+
 func reasonOf(env *v1alpha1.Environment, kind string) string {
 	if c := condition.Find(env.Status.Conditions, kind); c != nil {
 		return c.Reason
@@ -274,7 +277,7 @@ func endings() []*Scenario {
 			scenario("namespace/"+string(p), p, 2, false, "", drop(space)),
 			scenario("namespace-in-the-middle/"+string(p), p, 2, false, "", to("v2"), after(half, drop(space))))
 	}
-	protected := scenario("protected/Rolling", v1alpha1.PolicyRolling, 2, false, "", drop(env), after(settled, edit(func(e *v1alpha1.Environment) {
+	protected := scenario("protected/Rolling", v1alpha1.PolicyRolling, 2, false, "", drop(env), after(settledOrEmptied, edit(func(e *v1alpha1.Environment) {
 		e.Spec.TerminationProtection = false
 	})))
 	protected.Env = func(e *v1alpha1.Environment) {

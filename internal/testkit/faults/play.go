@@ -9,16 +9,21 @@ import (
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/beanpod-dev/beanpod/internal/testkit/simapi"
 )
 
 // Outcome is what came of one run.
 type Outcome struct {
 	// Problems are what the oracles say; none: all is well.
 	Problems []string
-	// Trace are all committed writes; only kept when there are problems.
-	Trace []string
+	// Tolerated says what had to be tolerated.
+	Tolerated []string
+	// Before is true when an edit had the effect of one before the pass that was cut short.
+	Before bool
 
-	end []string
+	trace []simapi.Change
+	end   []string
 	// points are the writes in order; after is how many there were when the first fault happened.
 	points []Point
 	// creates and commits say which made something, and which the server accepted.
@@ -29,6 +34,8 @@ type Outcome struct {
 	pods             int
 	ceiling          int
 	jobs             map[string]int
+	// editedIn is the number of the pass in which the user edited.
+	editedIn int
 }
 
 // Play plays a scenario with faults. Wrap changes what the operator's client does; nil: nothing.
@@ -48,12 +55,12 @@ func (p *Play) Clean() (*Outcome, error) {
 	}
 	var twice [2]*Outcome
 	for i := range twice {
-		out, err := p.once(nil, true)
+		out, err := p.once(nil, way{})
 		if err != nil {
 			return nil, err
 		}
 		if len(out.Problems) > 0 {
-			return nil, fmt.Errorf("%s without faults: %s\n%s", p.Scenario.Name, strings.Join(out.Problems, "\n"), strings.Join(out.Trace, "\n"))
+			return nil, fmt.Errorf("%s without faults: %s\n%s", p.Scenario.Name, strings.Join(out.Problems, "\n"), strings.Join(out.Trace(), "\n"))
 		}
 		twice[i] = out
 	}
@@ -64,6 +71,7 @@ func (p *Play) Clean() (*Outcome, error) {
 		return nil, fmt.Errorf("%s: two clean runs end differently:\n%s", p.Scenario.Name, d)
 	}
 	p.clean = twice[0]
+	p.clean.trace = nil
 	return p.clean, nil
 }
 
@@ -91,26 +99,77 @@ func (p *Play) Run(faults ...Fault) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := p.once(faults, true)
+	out, err := p.once(faults, way{})
 	if err != nil {
 		return nil, err
 	}
-	copied := *clean
-	want := &copied
-	last := faults[len(faults)-1].Mode
-	switch {
-	case last == Edited:
-		if want, err = p.once(faults, false); err != nil {
-			return nil, err
-		}
-	case last == Deleted || last == Emptied:
+	switch faults[len(faults)-1].Mode {
+	case Edited:
+		return out, p.edited(out, faults)
+	case Deleted, Emptied:
 		out.left()
 		return out, nil
 	}
-	tolerate(p.Scenario, faults, want, out)
-	out.compare(want, faults)
+	out.Problems = append(out.Problems, p.differs(out, *clean, faults)...)
 	return out, nil
 }
+
+// edited compares with clean runs in which the user edits as well. A pass that is cut short did its work in part, so the end may be
+// the one of an edit that comes after the write, or of one that comes before that pass.
+func (p *Play) edited(out *Outcome, faults []Fault) error {
+	after, err := p.once(faults, way{edits: true})
+	if err != nil {
+		return err
+	}
+	problems := p.differs(out, *after, faults)
+	if len(problems) > 0 {
+		before, err := p.once(nil, way{editBefore: after.editedIn})
+		if err != nil {
+			return err
+		}
+		if len(p.differs(out, *before, faults)) == 0 {
+			problems, out.Before = nil, true
+		}
+	}
+	out.Problems = append(out.Problems, problems...)
+	return nil
+}
+
+// differs tells how a run differs from the one that was wanted, but for what is tolerated. It writes down what had to be.
+func (p *Play) differs(out *Outcome, want Outcome, faults []Fault) []string {
+	compare := func(list []tolerance) []string {
+		got, want := *out, want
+		got.Problems = nil
+		for _, t := range list {
+			t.cut(&want, &got)
+		}
+		got.compare(&want, faults)
+		return got.Problems
+	}
+	problems := compare(nil)
+	if len(problems) == 0 {
+		return nil
+	}
+	list := tolerated(p.Scenario, faults)
+	if len(list) == 0 {
+		return problems
+	}
+	problems = compare(list)
+	for i := 0; len(problems) == 0 && i < len(list); i++ {
+		if others := slices.Delete(slices.Clone(list), i, i+1); len(compare(others)) > 0 {
+			out.Tolerated = append(out.Tolerated, list[i].why)
+		}
+	}
+	return problems
+}
+
+// way is how a run goes: with its faults; or whole, and the user edits where the first of them would be, or before a pass.
+type way struct {
+	edits      bool
+	editBefore int
+}
+
+func (w way) whole() bool { return w.edits || w.editBefore > 0 }
 
 // Second are the points at which a second fault may follow on the first, in a run that had one.
 func (o *Outcome) Second() []Point {
@@ -150,22 +209,25 @@ func (o *Outcome) left() {
 	}
 }
 
-// once is one run. With whole false nothing crashes, but the user edits.
-func (p *Play) once(faults []Fault, whole bool) (*Outcome, error) {
+// once is one run.
+func (p *Play) once(faults []Fault, how way) (*Outcome, error) {
 	b, err := p.Scenario.base()
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.Scenario.begin(b, faults, p.Wrap)
+	r, err := p.Scenario.begin(b, faults, p.Wrap, how)
 	if err != nil {
 		return nil, err
 	}
 	defer r.end()
-	r.whole = whole
 	if err := r.play(); err != nil {
 		r.problem("O1: %v; failing: %v", err, r.failing())
 	}
-	out := &Outcome{points: r.inject.points, creates: r.inject.creates, commits: r.inject.commits, ceiling: p.Scenario.Ceiling, after: r.inject.firedAt, fired: r.inject.fired(), passes: r.allPasses()}
+	i := r.inject
+	out := &Outcome{
+		points: i.points, creates: i.creates, commits: i.commits, ceiling: p.Scenario.Ceiling, after: i.firedAt, fired: i.fired(),
+		passes: r.allPasses(), editedIn: r.editedIn,
+	}
 	r.Store.Intercept = nil
 	if failing := r.failing(); len(failing) > 0 {
 		r.problem("O1: at rest, passes fail: %v", failing)
@@ -176,13 +238,10 @@ func (p *Play) once(faults []Fault, whole bool) (*Outcome, error) {
 	}
 	c := r.check(b)
 	out.pods, out.jobs = c.made, c.jobs
-	if whole && len(faults) > 0 && !out.fired && len(faults) == 1 {
+	if !how.whole() && len(faults) == 1 && !out.fired {
 		r.problem("the fault did not happen")
 	}
-	out.Problems = r.problems
-	if len(r.problems) > 0 {
-		out.Trace = tell(r.Store.Trace())
-	}
+	out.Problems, out.trace = r.problems, r.Store.Trace()
 	return out, nil
 }
 
@@ -195,6 +254,9 @@ func (r *run) failing() map[string]error {
 	}
 	return out
 }
+
+// Trace are all committed writes, one a line.
+func (o *Outcome) Trace() []string { return tell(o.trace) }
 
 // Points is how many writes there were.
 func (o *Outcome) Points() int { return len(o.points) }

@@ -46,8 +46,9 @@ type run struct {
 	cut bool
 	// edited is true once the user changed his mind in the middle.
 	edited bool
-	// whole is false for a clean run of an edited history: the user edits, but nothing crashes.
-	whole bool
+	// how it goes; editedIn is the number of the pass in which the user edited.
+	how      way
+	editedIn int
 	// down is what happens before the next process starts.
 	down func()
 	// strangers are what somebody else made, as it was.
@@ -71,12 +72,12 @@ func (r *run) after(d time.Duration, do func()) {
 }
 
 // begin forks the base of a scenario and starts a process there.
-func (s *Scenario) begin(b *base, faults []Fault, wrap func(client.Client) client.Client) (*run, error) {
+func (s *Scenario) begin(b *base, faults []Fault, wrap func(client.Client) client.Client, how way) (*run, error) {
 	store, err := b.store.Fork()
 	if err != nil {
 		return nil, err
 	}
-	r := &run{scenario: s, wrap: wrap, user: store.Client("user"), ill: map[string]int{}, crashing: map[string]bool{}, whole: true}
+	r := &run{scenario: s, wrap: wrap, user: store.Client("user"), ill: map[string]int{}, crashing: map[string]bool{}, how: how}
 	r.World = &simapi.World{Store: store, Cluster: b.cluster.Fork(store), Restart: r.restart}
 	r.Cluster.Starts, r.Cluster.Crashes, r.Cluster.Runs = r.starts, r.crashes, releases
 	if s.Tune != nil {
@@ -116,7 +117,15 @@ func (r *run) listen() error {
 }
 
 func (r *run) start() (*simapi.Process, error) {
-	return r.Store.Start(actor, operator.Setup(r.Store, operator.Options{Wrap: r.wrap}))
+	p, err := r.Store.Start(actor, operator.Setup(r.Store, operator.Options{Wrap: r.wrap}))
+	if err == nil && r.how.editBefore > 0 {
+		p.Begins = func() {
+			if p.Passes == r.how.editBefore {
+				r.edit()
+			}
+		}
+	}
+	return p, err
 }
 
 // restart is what happens after a crash: first to the world, then a new process, or the one that waited.
@@ -221,20 +230,29 @@ func (r *run) whileDown(m Mode, w simapi.Write) simapi.Decision {
 	case Stranger:
 		r.down = func() { r.occupy(w) }
 	case Edited:
-		if !r.whole {
+		if r.editedIn = r.allPasses(); r.how.edits {
 			r.edit()
 			return simapi.Decision{}
 		}
 		r.down = r.edit
 	case Deleted:
-		r.down = func() { r.cut = true; r.must(client.IgnoreNotFound(r.user.Delete(context.Background(), r.handle()))) }
+		r.down = func() {
+			r.cut = !r.protected()
+			r.must(client.IgnoreNotFound(r.user.Delete(context.Background(), r.handle())))
+		}
 	case Emptied:
 		r.down = func() {
-			r.cut = true
+			r.cut = !r.protected()
 			r.must(client.IgnoreNotFound(r.user.Delete(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})))
 		}
 	}
 	return simapi.Decision{Crash: true}
+}
+
+// protected says whether a deletion waits for the rest of the story, in which the protection is taken away.
+func (r *run) protected() bool {
+	env := r.env()
+	return env != nil && env.Spec.TerminationProtection
 }
 
 // edit is the user who changes his mind in the middle.
@@ -257,12 +275,21 @@ func (r *run) occupy(w simapi.Write) {
 	}
 	r.strangers = append(r.strangers, obj)
 	r.after(lasts, func() {
+		if r.emptied() {
+			return // whatever was in the namespace went with it
+		}
 		r.untouched(obj)
 		if w.Kind.Kind != "ConfigMap" && !r.cut && !r.toldOf(v1alpha1.ReasonNotOwned) {
 			r.problem("the name %s is a stranger's, and the environment never said so", w)
 		}
 		r.must(client.IgnoreNotFound(r.user.Delete(context.Background(), obj)))
 	})
+}
+
+// emptied says whether the namespace is gone, or going.
+func (r *run) emptied() bool {
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	return r.user.Get(context.Background(), client.ObjectKeyFromObject(space), space) != nil || space.DeletionTimestamp != nil
 }
 
 // toldOf says whether the condition Applied ever had a reason.

@@ -62,17 +62,6 @@ var tolerances = []tolerance{
 		},
 	},
 	{
-		why: "who edits between a failure and the write that records it gets the new version in another slot, and no record of the failure",
-		when: func(_ *Scenario, f Fault) bool {
-			return f.Mode == Edited && strings.HasPrefix(f.Point.Write, "create configmaps ")
-		},
-		cut: func(want, got *Outcome) {
-			if got.runs("v3", `"reason":"Ready","status":"True"`) {
-				want.end, want.pods, want.jobs = got.end, max(want.pods, got.pods), got.jobs
-			}
-		},
-	},
-	{
 		why: "while a failure cannot be written down, the deployment may fail for another reason, too; that one is told",
 		when: func(s *Scenario, f Fault) bool {
 			return s.fails() && f.Mode.lasts() && strings.HasPrefix(f.Point.Write, "apply deployments ")
@@ -93,13 +82,15 @@ func (s *Scenario) fails() bool {
 	return slices.Contains([]string{"rollback", "pause", "ignore"}, kind)
 }
 
-// tolerate takes what may differ out of both ends.
-func tolerate(s *Scenario, faults []Fault, want, got *Outcome) {
+// tolerated is what may differ after faults.
+func tolerated(s *Scenario, faults []Fault) []tolerance {
+	var out []tolerance
 	for _, t := range tolerances {
 		if slices.ContainsFunc(faults, func(f Fault) bool { return t.when(s, f) }) {
-			t.cut(want, got)
+			out = append(out, t)
 		}
 	}
+	return out
 }
 
 func both(want, got *Outcome, f func(*Outcome)) { f(want); f(got) }

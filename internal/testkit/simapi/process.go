@@ -28,13 +28,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 )
 
-const (
-	// firstRetry and longestRetry bound the pauses after errors, as controller-runtime has them.
-	firstRetry   = 5 * time.Millisecond
-	longestRetry = 1000 * time.Second
-	// syncPatience is how long controllers may take to register their watches.
-	syncPatience = 10 * time.Second
-)
+// syncPatience is how long controllers may take to register their watches.
+const syncPatience = 10 * time.Second
 
 // Process is one running operator: what its SetupWithManager registered, and a queue that only moves when it is told to. The
 // watches, predicates and handlers are the real ones, so a change wakes exactly whom it would wake in a cluster.
@@ -42,8 +37,9 @@ type Process struct {
 	*Client
 	// Events are what its recorders were told, in order.
 	Events *Events
-	// Passes counts calls of Reconcile.
+	// Passes counts calls of Reconcile; Begins is told of each before it begins, unless it is nil.
 	Passes int
+	Begins func()
 
 	store       *Store
 	stop        context.CancelFunc
@@ -200,6 +196,9 @@ func (p *Process) Step() bool {
 	for _, c := range p.controllers {
 		if req, ok := c.queue.take(now); ok {
 			p.Passes++
+			if p.Begins != nil {
+				p.Begins()
+			}
 			result, err := c.Reconcile(p.ctx, req)
 			c.queue.after(req, p.store.Now(), result, err)
 			return true

@@ -11,6 +11,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 )
 
 type partial = metav1.PartialObjectMetadata
@@ -62,7 +64,7 @@ func (q *queue) pause(req reconcile.Request) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.tries[req]++
-	return min(longestRetry, firstRetry<<min(q.tries[req]-1, 20))
+	return min(shell.LongestRetry, shell.FirstRetry<<min(q.tries[req]-1, 20))
 }
 
 // Forget implements workqueue.TypedRateLimitingInterface.

@@ -200,6 +200,10 @@ func (c *Cluster) makePod(p *rollout, d *appsv1.Deployment, owner *appsv1.Replic
 	pod.Spec = owner.Spec.Template.Spec
 	pod.Spec.NodeName = "toy"
 	k := s.kindFor(pod)
+	// One of a predecessor of the same name is still going away; the real suffix is random.
+	for n := 1; k.byKey[client.ObjectKeyFromObject(pod)] != nil; n++ {
+		pod.Name = fmt.Sprintf("%s-%05d-%d", owner.Name, id.number, n)
+	}
 	if _, err := s.create(k, pod, &Write{Process: "replicaset-controller", Verb: Create}); err != nil {
 		return -1
 	}

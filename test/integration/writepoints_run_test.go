@@ -1,0 +1,371 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/condition"
+	"github.com/beanpod-dev/beanpod/internal/testkit"
+)
+
+// performance is one run of a plot under way.
+type performance struct {
+	*world
+	plot  *plot
+	mode  testkit.Mode
+	edit  bool
+	way   *testkit.Faulty
+	died  chan struct{}
+	actor *operator
+	// heir takes over after a crash; nil: a new one does.
+	heir *operator
+	// last is the way to the API server of whoever is there at the end.
+	last *testkit.Faulty
+	// cut: the rest of the plot makes no sense any more.
+	cut bool
+}
+
+// learn plays a plot clean, and goes on with an edit where that is wanted for the part that is played.
+func learn(t *testing.T, p *plot, which, n int) lesson {
+	t.Helper()
+	var out lesson
+	perform(t, p, testkit.Fault{}, func(r *performance) {
+		for _, l := range r.way.Learned() {
+			// How often a status is written depends on the clock.
+			if !strings.HasSuffix(l.Point.Write, "/status") || l.Point.Occurrence == 1 {
+				out.points = append(out.points, l)
+			}
+		}
+		if p.done == nil {
+			return
+		}
+		out.end = r.ending()
+		if !slices.ContainsFunc(singles(p, out.points), func(f testkit.Fault) bool {
+			return f.Mode == testkit.Edited && f.Part(p.name, n) == which
+		}) {
+			return
+		}
+		names("v3")(r.world)
+		r.finish(runs("v3"))
+		r.edit = true
+		out.edited = r.ending()
+	})
+	return out
+}
+
+// play plays one with a fault, and says whether the fault happened.
+func play(t *testing.T, d deed, l lesson) (hit bool) {
+	t.Helper()
+	perform(t, d.plot, d.fault, func(r *performance) {
+		hit = r.way.Hits() > 0
+		switch {
+		case r.edit:
+			r.alike(l.edited)
+		case r.cut || d.plot.done == nil:
+			return // it is gone, and that is all
+		default:
+			r.alike(l.end)
+		}
+		r.silent()
+	})
+	return hit
+}
+
+// perform plays a plot to its end, and then looks.
+func perform(t *testing.T, p *plot, f testkit.Fault, look func(*performance)) {
+	t.Helper()
+	r := &performance{world: newWorld(t), plot: p, mode: f.Mode, died: make(chan struct{})}
+	r.way = &testkit.Faulty{Namespace: r.namespace, Fault: f, Died: func() { close(r.died) }}
+	r.last = r.way
+	defer r.sweep()
+	r.stage()
+	r.actor = launchIn(t, r.way.Wrap(r.cluster.Operator), r.namespace)
+	r.actor.lead()
+	if !p.fresh {
+		r.create(r.web(blue, p.env))
+		r.finish(runs("v1"))
+	} else {
+		r.Eventually(func() int { return len(r.way.Since(time.Now().Add(-pauseBetween))) }).Should(BeZero())
+	}
+	if f.Mode == testkit.Failover {
+		r.last = &testkit.Faulty{Namespace: r.namespace}
+		r.heir = launchIn(t, r.last.Wrap(r.cluster.Operator), r.namespace)
+		r.Expect(r.heir.synced(r.ctx)).To(BeTrue())
+	}
+	r.way.Arm()
+	p.act(r.world)
+	r.follow()
+	for _, way := range []*testkit.Faulty{r.way, r.last} {
+		r.Expect(way.Careless()).To(BeEmpty(), "deletions say which object they mean")
+	}
+	look(r)
+	r.actor.Stop()
+}
+
+// pauseBetween is how long nothing is written where all is done.
+const pauseBetween = 500 * time.Millisecond
+
+// follow goes through what happens until the end.
+func (r *performance) follow() {
+	r.t.Helper()
+	done, told, seen, then := r.plot.done, false, false, r.plot.then
+	var hit time.Time
+	r.Eventually(func() string {
+		select {
+		case <-r.died:
+			r.died = nil
+			done = r.crashed(done)
+		default:
+		}
+		if hit.IsZero() && r.way.Hits() > 0 {
+			hit = time.Now()
+		}
+		if r.mode.Lasts() && !hit.IsZero() && !told && time.Since(hit) > time.Second {
+			told = true
+			if !seen {
+				r.surfaced()
+			}
+			r.way.Lift()
+			r.touch()
+		}
+		env := r.look()
+		seen = seen || env != nil && refused(env)
+		switch {
+		case r.mode == testkit.Emptied && r.cut:
+			return r.emptied()
+		case env == nil && done == nil:
+			return r.leftovers()
+		case env == nil:
+			return "the environment is gone"
+		case then != nil && !r.cut && r.plot.due(env):
+			then(r.world)
+			then = nil
+			return "just begun"
+		case r.mode.Lasts() && !hit.IsZero() && !told:
+			return "the write is still refused"
+		case told && time.Since(hit) < patience/3 && !r.repeated():
+			return "what was refused has not been tried again"
+		case done == nil || !done(env):
+			raw, _ := json.Marshal(env.Status)
+			return string(raw)
+		}
+		return ""
+	}).WithTimeout(patience + patience/2).Should(BeEmpty())
+	if done != nil {
+		r.rest()
+	}
+}
+
+// crashed is what happens after a crash; it returns what the end is then.
+func (r *performance) crashed(done func(*v1alpha1.Environment) bool) func(*v1alpha1.Environment) bool {
+	r.t.Helper()
+	r.actor.Stop()
+	var other client.Object
+	switch r.mode {
+	case testkit.Edited:
+		r.cut, r.edit = true, true
+		names("v3")(r.world)
+		done = runs("v3")
+	case testkit.Deleted:
+		r.cut, done = true, nil
+		r.Expect(client.IgnoreNotFound(r.Delete(r.ctx, r.subject()))).To(Succeed())
+	case testkit.Emptied:
+		r.cut, done = true, nil
+		r.Expect(r.Delete(r.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}})).To(Succeed())
+	case testkit.Stranger:
+		other = r.stranger()
+	}
+	r.forgetLeader()
+	if r.heir == nil {
+		r.last = &testkit.Faulty{Namespace: r.namespace}
+		r.heir = launchIn(r.t, r.last.Wrap(r.cluster.Operator), r.namespace)
+	}
+	r.actor = r.heir
+	r.actor.lead()
+	if other != nil {
+		r.foreign(other)
+	}
+	return done
+}
+
+// stranger makes somebody else's object under the name of the write that was never sent.
+func (r *performance) stranger() client.Object {
+	r.t.Helper()
+	out := &unstructured.Unstructured{}
+	r.Expect(json.Unmarshal(r.way.Body(), &out.Object)).To(Succeed())
+	out.Object["metadata"] = map[string]any{"name": out.GetName(), "namespace": r.namespace, "labels": map[string]any{"owner": "somebody"}}
+	if out.GetKind() == "Deployment" {
+		for _, path := range [][]string{{"spec", "selector", "matchLabels"}, {"spec", "template", "metadata", "labels"}} {
+			r.Expect(unstructured.SetNestedStringMap(out.Object, map[string]string{"owner": "somebody"}, path...)).To(Succeed())
+		}
+		r.Expect(unstructured.SetNestedField(out.Object, int64(0), "spec", "replicas")).To(Succeed())
+	}
+	r.create(out)
+	return out
+}
+
+// foreign demands that a stranger's object is told of and left alone; then the stranger goes.
+func (r *performance) foreign(was client.Object) {
+	r.t.Helper()
+	kind := was.GetObjectKind().GroupVersionKind().Kind
+	if kind != "ConfigMap" {
+		r.Eventually(r.told(blue, v1alpha1.ConditionApplied)).Should(ContainSubstring(v1alpha1.ReasonNotOwned), "a stranger has the name of the %s", kind)
+	}
+	is := &unstructured.Unstructured{}
+	is.SetGroupVersionKind(was.GetObjectKind().GroupVersionKind())
+	r.Expect(r.Get(r.ctx, client.ObjectKeyFromObject(was), is)).To(Succeed())
+	r.Expect([]any{is.GetUID(), is.GetGeneration(), is.GetLabels(), is.GetOwnerReferences()}).To(
+		Equal([]any{was.GetUID(), was.GetGeneration(), was.GetLabels(), was.GetOwnerReferences()}), "the stranger's object")
+	r.Expect(r.Delete(r.ctx, was)).To(Succeed())
+	r.touch()
+}
+
+// surfaced demands that people see that a child is refused. A template of what failed already is not wanted any more.
+func (r *performance) surfaced() {
+	r.t.Helper()
+	at := r.way.Fault.Point.Write
+	if childless.MatchString(at) || r.plot.done == nil {
+		return
+	}
+	r.Eventually(func() bool { return refused(r.environment(blue)) }).Should(BeTrue(), "%s is refused, and the condition Applied says so", at)
+}
+
+// childless are writes that a condition of the Environment does not tell of.
+var childless = regexp.MustCompile(`/status$| (configmaps|controllerrevisions|applications|applicationversions|environments)\b`)
+
+func refused(env *v1alpha1.Environment) bool {
+	c := condition.Find(env.Status.Conditions, v1alpha1.ConditionApplied)
+	return c != nil && c.Reason == v1alpha1.ReasonWriteRefused
+}
+
+// repeated says whether a write of a status that was refused was made later. Pauses between tries grow.
+func (r *performance) repeated() bool {
+	at := r.way.Fault.Point.Write
+	return !strings.HasSuffix(at, "/status") || slices.ContainsFunc(r.way.Learned(), func(l testkit.Learned) bool {
+		return l.Point.Write == at && l.Accepted && l.Point.Occurrence > r.way.Fault.Point.Occurrence
+	})
+}
+
+// touch makes the operator look again.
+func (r *performance) touch() {
+	r.t.Helper()
+	if env := r.look(); env != nil {
+		before := env.DeepCopy()
+		metav1.SetMetaDataAnnotation(&env.ObjectMeta, "touched", fmt.Sprint(time.Now().UnixNano()))
+		r.Expect(client.IgnoreNotFound(r.Patch(r.ctx, env, client.MergeFrom(before)))).To(Succeed())
+	}
+}
+
+// finish waits for an end and for rest.
+func (r *performance) finish(done func(*v1alpha1.Environment) bool) {
+	r.t.Helper()
+	r.Eventually(func() bool { env := r.look(); return env != nil && done(env) }).Should(BeTrue())
+	r.rest()
+}
+
+// written is what whoever is there wrote lately. An Application's summary may come later than all else.
+func (r *performance) written(since time.Time) []string {
+	return slices.DeleteFunc(r.last.Since(since), func(w string) bool { return strings.Contains(w, " applications/") })
+}
+
+func (r *performance) rest() {
+	r.t.Helper()
+	r.Eventually(func() []string { return r.written(time.Now().Add(-pauseBetween)) }).Should(BeEmpty(), "it comes to rest")
+}
+
+// silent demands that one more look writes nothing.
+func (r *performance) silent() {
+	r.t.Helper()
+	now := time.Now()
+	r.touch()
+	time.Sleep(pauseBetween)
+	r.Expect(r.written(now)).To(BeEmpty(), "at rest, another look")
+}
+
+// leftovers are what a deleted Environment left.
+func (r *performance) leftovers() string {
+	var out []string
+	for _, list := range everyChild() {
+		r.Expect(r.List(r.ctx, list, client.InNamespace(r.namespace))).To(Succeed())
+		for _, o := range items(list) {
+			if o.GetLabels()[v1alpha1.LabelEnvironment] != "" {
+				out = append(out, fmt.Sprintf("%T %s", o, o.GetName()))
+			}
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// emptied is empty once the namespace is gone.
+func (r *performance) emptied() string {
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}}
+	if r.Get(r.ctx, client.ObjectKeyFromObject(space), space) != nil {
+		return ""
+	}
+	return fmt.Sprint(space.Status.Conditions)
+}
+
+// varies is what differs where ends are alike: when something was, which slot it is in, and the names of instances.
+var varies = regexp.MustCompile(`blue-[ab](-[a-z0-9]{7,10}-[a-z0-9]{5})?\b|"beanpod\.dev/slot": "[ab]"|[0-9-]{10}T[0-9:]{8}Z`)
+
+// ending is how a plot ended: the children, and what status says in words.
+func (r *performance) ending() string {
+	r.t.Helper()
+	st := r.environment(blue).Status
+	type words struct {
+		Conditions []string
+		Deployed   *v1alpha1.DeployedVersion
+		Failed     []v1alpha1.FailedVersion
+		State      v1alpha1.DeploymentState
+		Reason     string
+	}
+	out := words{Deployed: st.DeployedVersion, Failed: st.FailedVersions, State: st.Deployment.State, Reason: st.Deployment.Reason}
+	children := r.final(blue)
+	if r.edit {
+		out.Failed, children = nil, r.remaining()
+	}
+	for _, c := range st.Conditions {
+		out.Conditions = append(out.Conditions, fmt.Sprint(c.Type, " ", c.Status, " ", c.Reason))
+	}
+	slices.Sort(out.Conditions)
+	raw, err := json.MarshalIndent(out, "", " ")
+	r.Expect(err).NotTo(HaveOccurred())
+	return strings.ReplaceAll(string(raw)+"\n"+varies.ReplaceAllString(children, "…"), r.namespace, "namespace")
+}
+
+// remaining are the children without what records the way there, which an edit on the way changes: a template that could not be kept in
+// time is not kept once nobody wants it any more, and what failed or was aborted is not written down once something else is asked for.
+func (r *performance) remaining() string {
+	r.t.Helper()
+	var list []map[string]any
+	r.Expect(json.Unmarshal([]byte(r.final(blue)), &list)).To(Succeed())
+	list = slices.DeleteFunc(list, func(o map[string]any) bool { return o["kind"] == "ControllerRevision" })
+	for _, o := range list {
+		unstructured.RemoveNestedField(o, "metadata", "annotations")
+	}
+	raw, err := json.MarshalIndent(list, "", " ")
+	r.Expect(err).NotTo(HaveOccurred())
+	return string(raw)
+}
+
+func (r *performance) alike(want string) {
+	r.t.Helper()
+	r.Eventually(func() string { return cmp.Diff(want, r.ending()) }).WithTimeout(10 * time.Second).Should(BeEmpty())
+}
