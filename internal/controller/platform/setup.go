@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 )
 
 // indexEnvironments finds the Environments that name a Platform.
@@ -41,7 +42,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Named("platform").
 		For(&v1alpha1.Platform{}, builder.WithPredicates(r.frame.Forgetting(), predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Environment{}, handler.EnqueueRequestsFromMapFunc(used), builder.WithPredicates(otherPlatform())).
-		WithOptions(opts).
+		WithOptions(shell.Retrying(opts)).
 		Complete(reconcile.AsReconciler(r.client, r))
 }
 
