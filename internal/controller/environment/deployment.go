@@ -63,6 +63,9 @@ func deploymentStatus(p pass, before *v1alpha1.DeploymentStatus) v1alpha1.Deploy
 		ID: step.Rollout.ID, Type: step.Rollout.Type, Policy: step.Rollout.Policy, State: stateOf(step),
 		Updated: step.Updated, Desired: step.Desired, Peak: step.Peak, StartedAt: &started, Message: condition.Cut(step.Reason),
 	}
+	if step.Failure != nil && step.State != plan.Failed && step.Rollout.Type != v1alpha1.DeploymentRestart {
+		now.Updated = 0 // what comes back is not new
+	}
 	if step.Traffic.Other != "" {
 		now.TrafficPercent = step.Traffic.Percent
 	}
