@@ -48,6 +48,9 @@ func recordDeployment(env *v1alpha1.Environment, p pass) {
 	if now.FinishedAt != nil && !sameDeployment(before, &now) {
 		ended(st, now, version, p)
 	}
+	if i := slices.IndexFunc(st.History, func(h v1alpha1.DeploymentRecord) bool { return h.ID == now.ID }); i >= 0 && now.LogsRef != nil {
+		st.History[i].LogsRef = now.LogsRef // it may have been kept later
+	}
 	st.Deployment = &now
 }
 
