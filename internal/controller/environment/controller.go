@@ -203,9 +203,16 @@ func (r *Reconciler) write(ctx context.Context, env *v1alpha1.Environment, p *pa
 	if err := r.room(ctx, env, p); err != nil {
 		return nil, err
 	}
-	r.keepEvidence(ctx, env, p)
+	// The instances that failed are there no longer than it takes to go back; a second try must not hold that up.
+	missing, first := lacks(env, p)
+	if first {
+		r.keepEvidence(ctx, env, p)
+	}
 	if err := r.applier.Apply(ctx, env, objects, have); err != nil {
 		return nil, err
+	}
+	if missing && !first {
+		r.keepEvidence(ctx, env, p)
 	}
 	return nil, failure(p.step)
 }

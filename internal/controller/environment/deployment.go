@@ -48,6 +48,9 @@ func recordDeployment(env *v1alpha1.Environment, p pass) {
 	if now.FinishedAt != nil && !sameDeployment(before, &now) {
 		ended(st, now, version, p)
 	}
+	if i := slices.IndexFunc(st.History, func(h v1alpha1.DeploymentRecord) bool { return h.ID == now.ID }); i >= 0 && now.LogsRef != nil {
+		st.History[i].LogsRef = now.LogsRef // it may have been kept later
+	}
 	st.Deployment = &now
 }
 
@@ -62,6 +65,9 @@ func deploymentStatus(p pass, before *v1alpha1.DeploymentStatus) v1alpha1.Deploy
 	now := v1alpha1.DeploymentStatus{
 		ID: step.Rollout.ID, Type: step.Rollout.Type, Policy: step.Rollout.Policy, State: stateOf(step),
 		Updated: step.Updated, Desired: step.Desired, Peak: step.Peak, StartedAt: &started, Message: condition.Cut(step.Reason),
+	}
+	if step.Failure != nil && step.State != plan.Failed && step.Rollout.Type != v1alpha1.DeploymentRestart {
+		now.Updated = 0 // what comes back is not new
 	}
 	if step.Traffic.Other != "" {
 		now.TrafficPercent = step.Traffic.Percent

@@ -83,17 +83,35 @@ func (r *Reconciler) room(ctx context.Context, env *v1alpha1.Environment, p *pas
 	}
 }
 
-// keepEvidence saves what people need to understand a failure, before the instances that failed go away. A failure to do so stops
-// nothing.
-func (r *Reconciler) keepEvidence(ctx context.Context, env *v1alpha1.Environment, p *pass) {
+// evidenceRetry is how soon evidence that could not be kept is tried again, evidencePatience how long after the end of the deployment.
+const (
+	evidenceRetry    = 10 * time.Second
+	evidencePatience = 5 * time.Minute
+)
+
+// lacks says whether the evidence of a failure is still to be kept, and whether this is the first pass that sees the failure.
+func lacks(env *v1alpha1.Environment, p *pass) (evidence, first bool) {
 	step, before := p.step, env.Status.Deployment
-	known := before != nil && before.ID == step.Rollout.ID && before.Reason != ""
-	if step.Failure == nil || known || step.Rollout.ID == 0 {
-		return
+	if step.Failure == nil || step.Rollout.ID == 0 {
+		return false, false
 	}
+	if before == nil || before.ID != step.Rollout.ID || before.Reason == "" {
+		return true, true
+	}
+	late := before.FinishedAt != nil && p.at.Sub(before.FinishedAt.Time) > evidencePatience
+	return before.LogsRef == nil && !late, false
+}
+
+// keepEvidence saves what people need to understand a failure, before the instances that failed go away. A failure to do so stops
+// nothing; it is tried again for a while, with what is left then.
+func (r *Reconciler) keepEvidence(ctx context.Context, env *v1alpha1.Environment, p *pass) {
+	step := p.step
 	f := evidence.Failure{
 		ID: step.Rollout.ID, Version: failedVersion(step), Type: string(step.Rollout.Type), Policy: string(step.Rollout.Policy),
 		Reason: step.Failure.Reason, Message: step.Failure.Message, Pods: p.failing(),
+	}
+	if _, first := lacks(env, p); first && len(f.Pods) == 0 {
+		f.Pods = p.now.Instances
 	}
 	var err error
 	if step.Failure.Reason == v1alpha1.ReasonReleaseCommandFailed {
@@ -106,12 +124,13 @@ func (r *Reconciler) keepEvidence(ctx context.Context, env *v1alpha1.Environment
 		err = r.keeper.Prune(ctx, env, append(recordedEvidence(env), p.evidence))
 	}
 	if err != nil {
+		p.step.Wake = plan.Earliest(p.step.Wake, p.at.Add(evidenceRetry))
 		log.FromContext(ctx).Error(err, "What the failed deployment left could not be kept", "deployment", step.Rollout.ID)
 	}
 }
 
 // failing are the instances that the deployment which failed made. Once something else comes back in their place, they are what is
-// being left; when none is there, all are.
+// being left.
 func (p *pass) failing() []snapshot.Instance {
 	slot := newest(p.now)
 	var out []snapshot.Instance
@@ -119,9 +138,6 @@ func (p *pass) failing() []snapshot.Instance {
 		if (i.Slot == slot.Name && i.Revision == slot.Revision) == (slot.Failed.Change == "" || p.step.State == plan.Failed) {
 			out = append(out, i)
 		}
-	}
-	if len(out) == 0 {
-		return p.now.Instances
 	}
 	return out
 }

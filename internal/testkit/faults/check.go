@@ -214,6 +214,9 @@ func (c *checker) status(change simapi.Change, was, is *v1alpha1.Environment) {
 	if condition.IsTrue(st.Conditions, v1alpha1.ConditionReady) {
 		c.honest(change, is)
 	}
+	if d := st.Deployment; d != nil && d.Updated > 0 && d.Type != v1alpha1.DeploymentRestart && reasonOf(is, v1alpha1.ConditionVersionDeployed) == v1alpha1.ReasonRolledBack {
+		c.problem(change, "O6: deployment %d was taken back, and the status counts %d new instances", d.ID, d.Updated)
+	}
 	before, after := was.Status.DeployedVersion, st.DeployedVersion
 	if before == nil || after == nil || before.Name <= after.Name {
 		return

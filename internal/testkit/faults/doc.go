@@ -10,7 +10,8 @@
 // (pairs). After each run the oracles of the design are asked:
 //
 //   - O1: the end is the golden one, but for what normal.go lists. For Edited it is that of a clean run in which the user edits at the
-//     same point; for Deleted and Emptied nothing is left.
+//     same point, or before the pass that was cut short there; for Deleted and Emptied nothing is left. What may differ besides is in
+//     tolerate.go, with a reason each, and every run that needs one of them is counted.
 //   - O2: forced passes over everything write nothing then.
 //   - O3: as many pods and release commands as in the clean run, one of them for each deployment.
 //   - O4 and O6, O7: check.go goes through every committed write.

@@ -20,8 +20,8 @@ type tolerance struct {
 
 var tolerances = []tolerance{
 	{
-		why:  "what a failed deployment left is kept if that is possible, and tried once",
-		when: func(_ *Scenario, f Fault) bool { return strings.Contains(f.Point.Write, " configmaps ") },
+		why:  "who asks for something else as soon as a deployment has failed gets no second try at keeping what it left",
+		when: func(s *Scenario, f Fault) bool { return s.movesOn() && strings.Contains(f.Point.Write, " configmaps ") },
 		cut: func(want, got *Outcome) {
 			both(want, got, func(o *Outcome) { o.drop("ConfigMap"); o.forget(logsRef) })
 		},
@@ -74,6 +74,12 @@ var tolerances = []tolerance{
 func (s *Scenario) interrupts() bool {
 	kind, _, _ := strings.Cut(s.Name, "/")
 	return slices.Contains([]string{"abort", "preempt", "there-and-back", "paused-in-the-middle"}, kind)
+}
+
+// movesOn says whether the user asks for something else at the moment at which a deployment has failed.
+func (s *Scenario) movesOn() bool {
+	kind, _, _ := strings.Cut(s.Name, "/")
+	return slices.Contains([]string{"failed-then-good", "failed-then-restart", "release-fails-then-good"}, kind)
 }
 
 // fails says whether a deployment of the scenario fails because of its instances.
