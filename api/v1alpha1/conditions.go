@@ -119,6 +119,31 @@ const (
 	ReasonLoadFailed = "LoadFailed"
 )
 
+// ConditionPlatformUpToDate says whether an Environment of a source bundle runs the newest platform version that it may. It is absent
+// for images and before the first deployment. It has no part in Ready: what the spec asks for may run on an older platform version.
+//
+// Reasons when True: UpToDate. When False: UpdateAvailable, UpdateScheduled, UpdateWaits, UpdateBlockedByLevel, UpdateFailed,
+// BranchRetired.
+const ConditionPlatformUpToDate = "PlatformUpToDate"
+
+// Reasons of ConditionPlatformUpToDate.
+const (
+	// ReasonUpToDate means that the newest platform version of the branch runs.
+	ReasonUpToDate = "UpToDate"
+	// ReasonUpdateAvailable means that there is a newer one, and nobody asked for it.
+	ReasonUpdateAvailable = "UpdateAvailable"
+	// ReasonUpdateScheduled means that a newer one is installed in the next window.
+	ReasonUpdateScheduled = "UpdateScheduled"
+	// ReasonUpdateWaits means that an update is due and waits for a build or for another deployment.
+	ReasonUpdateWaits = "UpdateWaits"
+	// ReasonUpdateBlockedByLevel means that the newer one is a minor version, and spec.managedUpdates.level is Patch.
+	ReasonUpdateBlockedByLevel = "UpdateBlockedByLevel"
+	// ReasonUpdateFailed means that the last update failed, and what ran before runs again.
+	ReasonUpdateFailed = "UpdateFailed"
+	// ReasonBranchRetired means that the branch is retired and gets no updates.
+	ReasonBranchRetired = "BranchRetired"
+)
+
 // ConditionApplied says whether every child is written as it should be.
 //
 // Reasons when True: AllApplied. When False: NotOwned, QuotaExceeded, WriteRefused, WriteFailed, Paused, NamespaceTerminating, InputsNotResolved,

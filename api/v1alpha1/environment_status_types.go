@@ -115,7 +115,7 @@ type PlatformStatusSummary struct {
 	// +kubebuilder:validation:MaxLength=32
 	State string `json:"state,omitempty"`
 
-	// updateAvailable is a newer version of the branch; empty when there is none.
+	// updateAvailable is a newer version of the branch that spec.managedUpdates.level allows; empty when there is none.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	UpdateAvailable string `json:"updateAvailable,omitempty"`
@@ -142,6 +142,10 @@ type Operations struct {
 	// rebuild that was asked for last.
 	// +optional
 	Rebuild *Operation `json:"rebuild,omitempty"`
+
+	// update of the platform version that was asked for last.
+	// +optional
+	Update *Operation `json:"update,omitempty"`
 
 	// abort that was asked for last.
 	// +optional

@@ -38,6 +38,8 @@ const (
 	AnnotationRebuildRequested = "beanpod.dev/rebuild-requested"
 	// AnnotationAbortRequested returns a running deployment to the last good version.
 	AnnotationAbortRequested = "beanpod.dev/abort-requested"
+	// AnnotationUpdateRequested installs the newest platform version that spec.managedUpdates.level allows now, outside the window too.
+	AnnotationUpdateRequested = "beanpod.dev/update-requested"
 	// AnnotationForceDelete, with the value "true" on an Application that is being deleted, deletes its Environments too.
 	AnnotationForceDelete = "beanpod.dev/force-delete"
 )
@@ -71,6 +73,11 @@ const (
 	AnnotationPlatform = "beanpod.dev/platform"
 	// AnnotationRunImage is the image of that platform version, for the time when the Platform lists the version no more.
 	AnnotationRunImage = "beanpod.dev/run-image"
+	// AnnotationPlatformStamp is what began the last update of the platform version: the start of its window, or the token that asked
+	// for it. It makes the same update another change when it is tried again.
+	AnnotationPlatformStamp = "beanpod.dev/platform-stamp"
+	// AnnotationPlatformRequest is the last token of AnnotationUpdateRequested that was acted on.
+	AnnotationPlatformRequest = "beanpod.dev/platform-request"
 	// AnnotationArtifact is the digest of the artifact that a pod may read from the store: sha256:HEX.
 	AnnotationArtifact = "beanpod.dev/artifact"
 	// AnnotationUpload is the name of the uploaded archive that a build pod may read from the store.
@@ -100,6 +107,8 @@ const (
 	AnnotationFailedChange = "beanpod.dev/failed-change"
 	// AnnotationFailedVersion is the version that failed with it.
 	AnnotationFailedVersion = "beanpod.dev/failed-version"
+	// AnnotationFailedPlatform is the platform version of an update that failed; absent when something else failed.
+	AnnotationFailedPlatform = "beanpod.dev/failed-platform"
 	// AnnotationFailedReason says why it failed, in one word.
 	AnnotationFailedReason = "beanpod.dev/failed-reason"
 	// AnnotationFailedMessage says it in a sentence.

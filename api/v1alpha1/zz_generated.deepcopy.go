@@ -2363,6 +2363,11 @@ func (in *Operations) DeepCopyInto(out *Operations) {
 		*out = new(Operation)
 		**out = **in
 	}
+	if in.Update != nil {
+		in, out := &in.Update, &out.Update
+		*out = new(Operation)
+		**out = **in
+	}
 	if in.Abort != nil {
 		in, out := &in.Abort, &out.Abort
 		*out = new(Operation)

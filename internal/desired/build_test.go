@@ -91,7 +91,7 @@ func platformOf(t *testing.T, dir string, env *v1alpha1.Environment) *settings.P
 	}
 	var p v1alpha1.Platform
 	read(t, filepath.Join(dir, "platform.yaml"), &p)
-	out := settings.OnPlatform(&p, settings.BranchOf(&p, env.Spec.PlatformRef.Branch, settings.Runs{}), settings.Runs{}, nil)
+	out := settings.OnPlatform(&p, settings.BranchOf(&p, env.Spec.PlatformRef.Branch, settings.Runs{}), settings.Runs{}, settings.Ask{})
 	return &out
 }
 

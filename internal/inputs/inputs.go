@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,6 +43,8 @@ type Known struct {
 	Inputs string
 	// Runs is the platform version that the newest deployment was made for.
 	Runs settings.Runs
+	// Now is the time of the pass.
+	Now time.Time
 }
 
 // Load follows every reference. The layers are as complete as they can be even with an error, which is an outcome with condition
@@ -56,7 +59,7 @@ func (l *Loader) Load(ctx context.Context, env *v1alpha1.Environment, known Know
 		func() (err error) {
 			layers.Version, err = l.version(ctx, env, p)
 			var unfit error
-			layers.Platform, unfit = onPlatform(env, p, layers.Version, known.Runs)
+			layers.Platform, unfit = onPlatform(env, p, layers.Version, known)
 			return cmp.Or(err, unfit)
 		},
 		func() error { return l.deployable(layers.Version, layers.Platform) },

@@ -32,11 +32,11 @@ func (l *Loader) readPlatform(ctx context.Context, env *v1alpha1.Environment) (*
 }
 
 // onPlatform chooses the branch and the version. ver may be nil.
-func onPlatform(env *v1alpha1.Environment, p *v1alpha1.Platform, ver *v1alpha1.ApplicationVersion, runs settings.Runs) (*settings.Platform, error) {
+func onPlatform(env *v1alpha1.Environment, p *v1alpha1.Platform, ver *v1alpha1.ApplicationVersion, known Known) (*settings.Platform, error) {
 	if p == nil {
 		return nil, nil
 	}
-	named := env.Spec.PlatformRef.Branch
+	named, runs := env.Spec.PlatformRef.Branch, known.Runs
 	b := settings.BranchOf(p, named, runs)
 	if b == nil && named == "" {
 		return nil, stall(v1alpha1.ReasonPlatformRetired, "every branch of Platform %q is retired, so it takes no new environments; choose another Platform in spec.platformRef", p.Name)
@@ -44,8 +44,11 @@ func onPlatform(env *v1alpha1.Environment, p *v1alpha1.Platform, ver *v1alpha1.A
 	if b == nil {
 		return nil, stall(v1alpha1.ReasonBranchNotFound, "Platform %q has no branch %q; kubectl get platforms.beanpod.dev %s -o yaml lists its branches", p.Name, named, p.Name)
 	}
-	out := settings.OnPlatform(p, b, runs, func(version string) bool {
-		return ver != nil && built(settings.ArtifactOf(ver, p.Name, b.Name, version))
+	out := settings.OnPlatform(p, b, runs, settings.Ask{
+		Managed: env.Spec.ManagedUpdates, Request: env.Annotations[v1alpha1.AnnotationUpdateRequested], At: known.Now,
+		Usable: func(version string) bool {
+			return ver != nil && built(settings.ArtifactOf(ver, p.Name, b.Name, version))
+		},
 	})
 	if b.State == v1alpha1.PlatformRetired && !stays(env, runs, p.Name, b.Name) {
 		return &out, stall(v1alpha1.ReasonPlatformRetired, "branch %q of Platform %q is retired and takes no new environments; choose another in spec.platformRef.branch", b.Name, p.Name)

@@ -120,6 +120,7 @@ func slot(name string, d *appsv1.Deployment) snapshot.Slot {
 		Failed: snapshot.Failure{
 			Change: a[v1alpha1.AnnotationFailedChange], Version: a[v1alpha1.AnnotationFailedVersion],
 			Reason: a[v1alpha1.AnnotationFailedReason], Message: a[v1alpha1.AnnotationFailedMessage],
+			Platform: a[v1alpha1.AnnotationFailedPlatform],
 		},
 		Settled:  d.Status.ObservedGeneration >= d.Generation,
 		Deleting: d.DeletionTimestamp != nil,

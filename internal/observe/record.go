@@ -27,6 +27,7 @@ func content(a map[string]string) snapshot.Content {
 		Revision: a[v1alpha1.AnnotationRevision], Configuration: a[v1alpha1.AnnotationConfiguration], Change: a[v1alpha1.AnnotationChange],
 		Version: a[v1alpha1.AnnotationVersion], Digest: a[v1alpha1.AnnotationDigest],
 		Platform: a[v1alpha1.AnnotationPlatform], Image: a[v1alpha1.AnnotationRunImage],
+		Stamp: a[v1alpha1.AnnotationPlatformStamp], Request: a[v1alpha1.AnnotationPlatformRequest],
 		Restart: a[v1alpha1.AnnotationRestart], Rebuild: a[v1alpha1.AnnotationRebuild], Template: a[v1alpha1.AnnotationTemplate],
 	}
 	if c.Template == "" {

@@ -106,10 +106,11 @@ func (s scene) ready() int32 {
 	return 0
 }
 
-// releases says whether a rollout has a release command: every one but a restart, which changes nothing, and what only brings back
-// what runs in the stable slot.
+// releases says whether a rollout has a release command: every one but a restart and an update of the platform, which have the version
+// for which it ran, and what only brings back what runs in the stable slot.
 func (s scene) releases(kind v1alpha1.DeploymentType) bool {
-	return s.want.Release && !s.blocked && kind != v1alpha1.DeploymentRestart && (!s.exists || s.goal.Change != s.stable.Change)
+	same := kind == v1alpha1.DeploymentRestart || kind == v1alpha1.DeploymentPlatformUpdate
+	return s.want.Release && !s.blocked && !same && (!s.exists || s.goal.Change != s.stable.Change)
 }
 
 // released is the release command that was made for this rollout; nil when there is none yet.

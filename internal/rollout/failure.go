@@ -20,6 +20,9 @@ func (s scene) fail(step plan.Step, f plan.Failure) plan.Step {
 		return step
 	}
 	memory := snapshot.Failure{Change: step.Target.Change, Version: step.Target.Version, Reason: f.Reason, Message: f.Message}
+	if step.Rollout.Type == v1alpha1.DeploymentPlatformUpdate {
+		memory.Platform = step.Target.Platform
+	}
 	r := step.Rollout
 	r.StartedAt, r.StageAt, r.Instances, r.Ignored, r.Abort = plan.Whole(s.at), time.Time{}, 0, 0, s.want.Abort
 	slot := s.keeps(step)
@@ -72,8 +75,8 @@ func (s scene) returnTo(step plan.Step, slot snapshot.Slot, content snapshot.Con
 			r.StageAt = plan.Whole(s.at)
 		}
 	}
-	// The restart that was asked for is part of what failed.
-	content.Restart = s.goal.Restart
+	// The restart, and the update, that was asked for is part of what failed.
+	content.Restart, content.Request = s.goal.Restart, s.goal.Request
 	kept := plan.Slot{Name: slot.Name, Content: content, Rollout: r, Strategy: s.changing(slot, r), Good: content.Template, Failed: memory}
 	if content.Revision == slot.Revision {
 		kept.Strategy = s.rest(slot, r)
@@ -100,6 +103,7 @@ func (s scene) rolledBack() plan.Step {
 	}
 	p := inplace.Next(want, s.current, s.recorded, with, s.at)
 	slot := plan.Kept(s.current, p.Strategy)
+	slot.Request = s.want.Request
 	if p.State == plan.Idle && slot.Rollout.StageAt.IsZero() {
 		slot.Rollout.StageAt = plan.Whole(s.at)
 	}
@@ -152,6 +156,9 @@ func (s scene) refusal() plan.Failure {
 func told(f snapshot.Failure) string {
 	if f.Reason == v1alpha1.ReasonAborted {
 		return f.Version + " was aborted by annotation " + v1alpha1.AnnotationAbortRequested
+	}
+	if f.Platform != "" {
+		return f.Version + " on platform " + f.Platform + " failed: " + f.Message
 	}
 	return f.Version + " failed: " + f.Message
 }

@@ -102,6 +102,91 @@ func TestBegins(t *testing.T) {
 	}
 }
 
+// onPlatform is what runs, from a bundle.
+func onPlatform(s *snapshot.Slot) {
+	s.Platform, s.Image = "python/3.11/3.11.1", "python:1"
+}
+
+// TestPlatformUpdate tables what counts as an update of the platform. One is always Immutable and comes back when it fails, whatever
+// the policies are, with the health gate of a version.
+func TestPlatformUpdate(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		want func(*plan.Target)
+		kind v1alpha1.DeploymentType
+	}{
+		{"another version of the branch", func(w *plan.Target) { w.Platform, w.Digest, w.Stamp = "python/3.11/3.11.2", "sha256:2", "now" }, "PlatformUpdate"},
+		{"the same artifact on another version", func(w *plan.Target) { w.Platform = "python/3.11/3.11.2" }, "PlatformUpdate"},
+		{"a refresh", func(w *plan.Target) { w.Stamp = "now" }, "PlatformUpdate"},
+		{"with a restart", func(w *plan.Target) { w.Stamp, w.Restart = "now", "now" }, "PlatformUpdate"},
+		{"another branch", func(w *plan.Target) { w.Platform = "python/3.12/3.12.0" }, "Version"},
+		{"another platform", func(w *plan.Target) { w.Platform = "ruby/3.11/3.11.2" }, "Version"},
+		{"no platform any more", func(w *plan.Target) { w.Platform = "" }, "Version"},
+		{"another artifact on the same version", func(w *plan.Target) { w.Digest = "sha256:2" }, "Version"},
+		{"with another version", func(w *plan.Target) { w.Platform, w.Version, w.Stamp = "python/3.11/3.11.2", "v2", "now" }, "Version"},
+		{"with other settings", func(w *plan.Target) { w.Platform, w.Configuration, w.Stamp = "python/3.11/3.11.2", "c2", "now" }, "Configuration"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			want := wanted(func(w *plan.Target) {
+				w.Revision, w.Change, w.Platform, w.Image, w.OnVersion.OnFailure, w.Release = "r2", "r2", "python/3.11/3.11.1", "python:1", v1alpha1.OnFailureIgnore, false
+				tc.want(w)
+			})
+			got := rollout.Next(want, slots(running(onPlatform)), noon)
+			if got.Rollout.Type != tc.kind || !got.Begins {
+				t.Fatalf("began %t, type %s, want %s", got.Begins, got.Rollout.Type, tc.kind)
+			}
+			if tc.kind == v1alpha1.DeploymentPlatformUpdate && (got.Rollout.Policy != v1alpha1.PolicyImmutable || len(got.Slots) != 2 || got.Slots[1].Strategy.MinReadySeconds != 30) {
+				t.Errorf("step = %+v, want a second set by Immutable with a gate of 30 s", got)
+			}
+		})
+	}
+}
+
+// TestFailedPlatformUpdate proves that an update which failed is not tried again under its stamp, that nothing begins when its time is
+// over, and that the next one does.
+func TestFailedPlatformUpdate(t *testing.T) {
+	t.Parallel()
+	failed := running(func(s *snapshot.Slot) {
+		onPlatform(s)
+		s.RolloutType, s.Policy = "PlatformUpdate", "Immutable"
+		s.StageAt = noon.Add(-time.Minute)
+		s.Failed = snapshot.Failure{Change: "u1", Version: "v1", Platform: "python/3.11/3.11.2", Reason: "TimedOut", Message: "it was slow"}
+	})
+	update := func(change string) func(*plan.Target) {
+		return func(w *plan.Target) {
+			w.Platform, w.Image, w.Revision, w.Change, w.Template, w.Stamp = "python/3.11/3.11.2", "python:2", change, change, change, change
+		}
+	}
+	still := func(w *plan.Target) { w.Platform, w.Image = failed.Platform, failed.Image }
+	for _, tc := range []struct {
+		name  string
+		want  func(*plan.Target)
+		state plan.State
+		kind  v1alpha1.DeploymentType
+	}{
+		{"the same window", update("u1"), plan.RolledBack, "PlatformUpdate"},
+		{"the window is over", still, plan.RolledBack, "PlatformUpdate"},
+		{"a request is written down", func(w *plan.Target) { still(w); w.Request = "x" }, plan.RolledBack, "PlatformUpdate"},
+		{"the next window", update("u2"), plan.InProgress, "PlatformUpdate"},
+		{"another version", func(w *plan.Target) { still(w); w.Version, w.Revision, w.Change = "v2", "r2", "r2" }, plan.InProgress, "Version"},
+		{"a restart", func(w *plan.Target) { still(w); w.Restart, w.Revision = "now", "r2" }, plan.InProgress, "Restart"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			want := wanted(tc.want)
+			got := rollout.Next(want, slots(failed), noon)
+			if got.State != tc.state || got.Rollout.Type != tc.kind {
+				t.Errorf("%s %s, want %s %s", got.State, got.Rollout.Type, tc.state, tc.kind)
+			}
+			if got.State == plan.RolledBack && (got.Begins || got.Slots[0].Failed != failed.Failed || got.Slots[0].Request != want.Request) {
+				t.Errorf("step = %+v, want what is there with its memory", got)
+			}
+		})
+	}
+}
+
 // TestContinues proves that what the slot records stays, whatever the settings say meanwhile.
 func TestContinues(t *testing.T) {
 	t.Parallel()

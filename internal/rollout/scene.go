@@ -4,6 +4,7 @@
 package rollout
 
 import (
+	"strings"
 	"time"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -61,6 +62,10 @@ func look(want plan.Target, now snapshot.Snapshot, at time.Time) scene {
 // meanwhile, so look does not ask then. When only a restart failed, the next one is another change.
 func (s *scene) failedBefore() bool {
 	c := s.current
+	if c.Failed.Platform != "" && c.Change == s.want.Change {
+		// An update of the platform is nobody's change of the spec: when its time is over, what came back is what is wanted.
+		return true
+	}
 	again := c.Change == s.want.Change && c.Restart != s.want.Restart
 	return c.Failed.Change != "" && c.Failed.Change == s.want.Change && !again
 }
@@ -126,10 +131,17 @@ func (s scene) changed() bool {
 
 // policy is the one for a type of rollout.
 func (s scene) policy(t v1alpha1.DeploymentType) settings.Rollout {
-	if t == v1alpha1.DeploymentVersion {
-		return s.want.OnVersion
+	with := s.want.OnVersion
+	switch t {
+	case v1alpha1.DeploymentVersion:
+		return with
+	case v1alpha1.DeploymentPlatformUpdate:
+		// Whatever the policies are: nobody may be watching.
+		with.Policy, with.OnFailure = v1alpha1.PolicyImmutable, v1alpha1.OnFailureRollback
+		return with
+	default:
+		return s.want.OnConfiguration
 	}
-	return s.want.OnConfiguration
 }
 
 // classify says why a rollout begins. The version counts first: an update of both brings the new settings with it.
@@ -141,19 +153,25 @@ func (s scene) classify() v1alpha1.DeploymentType {
 	case !s.exists && want.Rebuild != "" && s.want.LastID > 0:
 		return v1alpha1.DeploymentRebuild
 	case !s.exists || s.departs(func(c snapshot.Content) bool {
-		return c.Version != want.Version || c.Digest != want.Digest || c.Platform != want.Platform
+		// On another version of the same branch, the same application is built again and has another digest.
+		return c.Version != want.Version || branch(c) != branch(want) || c.Platform == want.Platform && c.Digest != want.Digest
 	}):
 		return v1alpha1.DeploymentVersion
 	case !s.blocked && c.Failed.Version != "" && c.Failed.Version != want.Version:
 		return v1alpha1.DeploymentVersion
 	case s.departs(func(c snapshot.Content) bool { return c.Configuration != want.Configuration }):
 		return v1alpha1.DeploymentConfiguration
+	case s.departs(func(c snapshot.Content) bool { return c.Platform != want.Platform || c.Stamp != want.Stamp }):
+		return v1alpha1.DeploymentPlatformUpdate
 	case c.Restart != want.Restart:
 		return v1alpha1.DeploymentRestart
 	default:
 		return v1alpha1.DeploymentConfiguration
 	}
 }
+
+// branch is the platform and the branch of what runs, without the version.
+func branch(c snapshot.Content) string { return c.Platform[:strings.LastIndex(c.Platform, "/")+1] }
 
 // departs says whether the goal is another one than anything that runs or was good. A rollout that is pre-empted in its middle was
 // about something too: new settings for a version that was not there yet bring that version.

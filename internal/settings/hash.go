@@ -62,6 +62,9 @@ func revisionHash(s Settings, restart string) string {
 	}
 	if a := s.Version.Artifact; a != nil {
 		put(h, "artifact", a.SHA256, a.Platform)
+		if a.Stamp != "" {
+			put(h, "update", a.Stamp)
+		}
 	}
 	put(h, "configuration", s.Configuration)
 	put(h, "restart", restart)

@@ -4,11 +4,14 @@
 package settings
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/updates"
 )
 
 // Platform is the platform version that an Environment is to run on.
@@ -25,13 +28,33 @@ type Platform struct {
 	Properties []v1alpha1.PlatformProperty
 	// Recommended is the version that a new Environment would get.
 	Recommended string
+	// Update is what was decided about updates; without a version while nothing runs.
+	Update updates.Decision
 }
 
 // Runs is the platform version that the newest deployment of an Environment was made for; the zero value is none.
 type Runs struct {
 	// Key is Platform.Key, Image the run image.
 	Key, Image string
+	// Stamp, Request and Since; see updates.Running.
+	Stamp, Request string
+	Since          time.Time
+	// Busy is true while a deployment is under way, and when one failed that somebody must correct. Updates wait for its end.
+	Busy bool
 }
+
+// Ask is what is asked of OnPlatform besides the Platform.
+type Ask struct {
+	// Managed and Request; see updates.Want.
+	Managed *v1alpha1.ManagedUpdates
+	Request string
+	// At is now.
+	At time.Time
+	// Usable says whether the wanted ApplicationVersion is built for a version of the branch; nil: for none.
+	Usable func(version string) bool
+}
+
+func (a Ask) usable(version string) bool { return a.Usable != nil && a.Usable(version) }
 
 // Key names a platform version in one word: platform/branch/version. It is empty for none.
 func (p Platform) Key() string {
@@ -76,9 +99,9 @@ func (r Runs) On(platform, branch string) bool {
 	return strings.HasPrefix(r.Key, platform+"/"+branch+"/")
 }
 
-// OnPlatform chooses the version of a branch. What runs stays on its version, whatever is recommended meanwhile, and on its image
-// when the Platform lists the version no more; usable says whether such a version can still be deployed.
-func OnPlatform(p *v1alpha1.Platform, b *v1alpha1.PlatformBranch, runs Runs, usable func(version string) bool) Platform {
+// OnPlatform chooses the version of a branch. What runs stays on its version until an update is due, whatever is recommended
+// meanwhile, and on its image when the Platform lists the version no more and it can still be deployed.
+func OnPlatform(p *v1alpha1.Platform, b *v1alpha1.PlatformBranch, runs Runs, ask Ask) Platform {
 	out := Platform{
 		Name: p.Name, Branch: b.Name, State: b.State, RetireOn: b.RetireOn, Port: or(b.Port, defaultPort), Properties: b.EnvironmentProperties,
 	}
@@ -86,6 +109,7 @@ func OnPlatform(p *v1alpha1.Platform, b *v1alpha1.PlatformBranch, runs Runs, usa
 		out.Recommended = b.Versions[0].Version
 		out.Version, out.RunImage = b.Versions[0].Version, b.Versions[0].RunImage
 	}
+	out.Update.Request = cmp.Or(ask.Request, runs.Request)
 	if !runs.On(p.Name, b.Name) {
 		return out
 	}
@@ -94,10 +118,52 @@ func OnPlatform(p *v1alpha1.Platform, b *v1alpha1.PlatformBranch, runs Runs, usa
 	switch {
 	case i >= 0:
 		out.Version, out.RunImage = pinned, b.Versions[i].RunImage
-	case runs.Image != "" && usable(pinned):
+	case runs.Image != "" && ask.usable(pinned):
 		out.Version, out.RunImage = pinned, runs.Image
+	default:
+		return out
 	}
+	out.update(b, runs, ask)
 	return out
+}
+
+// busyAgain is when an update that waits for a deployment looks again: what ends it may wake nobody.
+const busyAgain = time.Minute
+
+// update moves what runs to another version of its branch when that is due. It waits for other deployments, so that each changes one
+// thing, and for the build, so that an instance is never without its application.
+func (p *Platform) update(b *v1alpha1.PlatformBranch, runs Runs, ask Ask) {
+	want := updates.Want{
+		Managed: ask.Managed, Retired: b.State == v1alpha1.PlatformRetired, Request: ask.Request, At: ask.At,
+		Running: updates.Running{Version: p.Version, Stamp: runs.Stamp, Request: runs.Request, Since: runs.Since},
+	}
+	for _, v := range b.Versions {
+		want.Versions = append(want.Versions, v.Version)
+	}
+	// A window that makes no sense changes nothing here; Resolve reports it.
+	d, _ := updates.Decide(want)
+	due := d.Version != p.Version || d.Stamp != runs.Stamp
+	switch {
+	case due && runs.Busy:
+		text := "An update is due and waits for the end of the present deployment."
+		d = waiting(d, updates.Decision{Version: p.Version, Stamp: runs.Stamp, Request: runs.Request, Wake: ask.At.Add(busyAgain)}, text)
+	case due && !ask.usable(d.Version):
+		text := fmt.Sprintf("Platform version %s is due and waits until the version is built for it; %s keeps running.", d.Version, p.Version)
+		want.Request = ""
+		want.Versions = slices.DeleteFunc(want.Versions, func(v string) bool { return !ask.usable(v) })
+		built, _ := updates.Decide(want)
+		d = waiting(d, built, text)
+	}
+	p.Update = d
+	if i := slices.IndexFunc(b.Versions, func(v v1alpha1.PlatformVersion) bool { return v.Version == d.Version }); i >= 0 {
+		p.Version, p.RunImage = d.Version, b.Versions[i].RunImage
+	}
+}
+
+// waiting is what is done while the update that is due waits.
+func waiting(due, meanwhile updates.Decision, text string) updates.Decision {
+	meanwhile.Available, meanwhile.Reason, meanwhile.Message = due.Available, v1alpha1.ReasonUpdateWaits, text
+	return meanwhile
 }
 
 // ArtifactOf finds what a version became on a platform version; nil when nothing is known of it.

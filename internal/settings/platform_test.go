@@ -6,10 +6,13 @@ package settings
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/updates"
 )
 
 func python() *v1alpha1.Platform {
@@ -66,11 +69,92 @@ func TestBranchAndVersion(t *testing.T) {
 				}
 				return
 			}
-			got := OnPlatform(p, b, tc.runs, func(string) bool { return tc.usable })
+			got := OnPlatform(p, b, tc.runs, Ask{Usable: func(string) bool { return tc.usable }})
 			if got.Key() != tc.want || got.RunImage != tc.image {
 				t.Errorf("runs on %s with %s, want %s with %s", got.Key(), got.RunImage, tc.want, tc.image)
 			}
 		})
+	}
+}
+
+// TestUpdates tables when what runs moves to another version of its branch.
+func TestUpdates(t *testing.T) {
+	t.Parallel()
+	open := time.Date(2026, 11, 29, 3, 10, 0, 0, time.UTC) // a Sunday
+	shut, next := open.Add(12*time.Hour), time.Date(2026, 12, 6, 3, 0, 0, 0, time.UTC)
+	const stamp, old, fresh = "2026-11-29T03:00:00Z", "python/3.1/3.1.8", "python/3.1/3.1.9"
+	managed := &v1alpha1.ManagedUpdates{Enabled: true, Window: &v1alpha1.MaintenanceWindow{Day: "Sun", Start: "03:00"}}
+	refreshed := managed.DeepCopy()
+	refreshed.InstanceRefresh = ptr.To(true)
+	all := func(string) bool { return true }
+	for _, tc := range []struct {
+		name        string
+		runs        Runs
+		ask         Ask
+		want, image string
+		stamp       string
+		request     string
+		available   string
+		reason      string
+		wake        time.Time
+	}{
+		{"nobody asks", Runs{}, Ask{At: open, Usable: all}, old, "python:3.1.8", "", "", "3.1.9", "UpdateAvailable", time.Time{}},
+		{"outside the window", Runs{}, Ask{Managed: managed, At: shut, Usable: all}, old, "python:3.1.8", "", "", "3.1.9", "UpdateScheduled", next},
+		{"inside the window", Runs{}, Ask{Managed: managed, At: open, Usable: all}, fresh, "python:3.1.9", stamp, "", "3.1.9", "UpdateScheduled", next},
+		{"not built yet", Runs{}, Ask{Managed: managed, At: open}, old, "python:3.1.8", "", "", "3.1.9", "UpdateWaits", next},
+		{"not built, but instances are replaced", Runs{}, Ask{Managed: refreshed, At: open, Usable: func(v string) bool { return v == "3.1.8" }}, old, "python:3.1.8", stamp, "", "3.1.9", "UpdateWaits", next},
+		{"during another deployment", Runs{Busy: true}, Ask{Managed: managed, At: open, Usable: all}, old, "python:3.1.8", "", "", "3.1.9", "UpdateWaits", open.Add(time.Minute)},
+		{"the stamp stays", Runs{Key: fresh, Stamp: stamp}, Ask{Managed: managed, At: shut, Usable: all}, fresh, "python:3.1.9", stamp, "", "", "UpToDate", next},
+		{"on request", Runs{}, Ask{Request: "x", At: shut, Usable: all}, fresh, "python:3.1.9", "x", "x", "3.1.9", "UpdateAvailable", time.Time{}},
+		{"a request waits for the build", Runs{Request: "w"}, Ask{Request: "x", At: shut}, old, "python:3.1.8", "", "w", "3.1.9", "UpdateWaits", time.Time{}},
+		{"a request waits for another deployment", Runs{Busy: true}, Ask{Request: "x", At: shut, Usable: all}, old, "python:3.1.8", "", "", "3.1.9", "UpdateWaits", shut.Add(time.Minute)},
+		{"a request counts once", Runs{Request: "x"}, Ask{Request: "x", At: shut, Usable: all}, old, "python:3.1.8", "", "x", "3.1.9", "UpdateAvailable", time.Time{}},
+		{"another branch is something new", Runs{Key: "python/3.12/3.12.0", Stamp: stamp}, Ask{Managed: managed, Request: "x", At: open, Usable: all}, fresh, "python:3.1.9", "", "x", "", "", time.Time{}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			p := python()
+			runs := tc.runs
+			if runs.Key == "" {
+				runs.Key = old
+			}
+			b := BranchOf(p, "3.1", runs)
+			got := OnPlatform(p, b, runs, tc.ask)
+			u := got.Update
+			if got.Key() != tc.want || got.RunImage != tc.image || u.Stamp != tc.stamp || u.Request != tc.request {
+				t.Errorf("runs on %s with %s, stamp %q, request %q", got.Key(), got.RunImage, u.Stamp, u.Request)
+			}
+			if u.Available != tc.available || u.Reason != tc.reason || !u.Wake.Equal(tc.wake) {
+				t.Errorf("available %q, %s: %s, wake %s", u.Available, u.Reason, u.Message, u.Wake)
+			}
+		})
+	}
+}
+
+// TestStampIsHashed proves that an update is another change only by its stamp.
+func TestStampIsHashed(t *testing.T) {
+	t.Parallel()
+	make := func(stamp, request string) Settings {
+		s, _ := Resolve(bundled(func(l *Layers) { l.Platform.Update = updates.Decision{Stamp: stamp, Request: request} }))
+		return s
+	}
+	plain, stamped, asked := make("", ""), make("s", ""), make("", "r")
+	if plain.Change == stamped.Change || plain.Revision == stamped.Revision || plain.Configuration != stamped.Configuration {
+		t.Error("a stamp must be another change and no other configuration")
+	}
+	if plain.Revision != asked.Revision || asked.Version.Artifact.Request != "r" {
+		t.Error("a request that was acted on is recorded and changes nothing")
+	}
+}
+
+func TestWindowProblem(t *testing.T) {
+	t.Parallel()
+	_, problems := Resolve(layers(environment(func(e *v1alpha1.EnvironmentSpec) {
+		e.ManagedUpdates = &v1alpha1.ManagedUpdates{Enabled: true, Window: &v1alpha1.MaintenanceWindow{Day: "Sun", Start: "03:00", TimeZone: "Mars"}}
+	})))
+	want := []Problem{{Field: "spec.managedUpdates.window", Message: `timeZone "Mars" is not known; name one as in the IANA database, such as Asia/Seoul`}}
+	if diff := cmp.Diff(want, problems); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
 	}
 }
 

@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/naming"
+	"github.com/beanpod-dev/beanpod/internal/updates"
 )
 
 // Defaults, where Beanstalk has one its own (beanstalk.md names them per option).
@@ -79,6 +81,7 @@ func Resolve(l Layers) (Settings, []Problem) {
 	}
 	problems = append(problems, mounts(s.Pod)...)
 	problems = append(problems, callers(env.Spec.Isolation)...)
+	problems = append(problems, window(env.Spec.ManagedUpdates)...)
 	s.Unsupported = unsupported(env)
 	s.Configuration = configurationHash(s, l)
 	s.Change = revisionHash(s, "")
@@ -239,6 +242,17 @@ func callers(i *v1alpha1.Isolation) []Problem {
 		}
 	}
 	return out
+}
+
+// window finds a maintenance window that the schema lets through and that never opens, such as one in an unknown time zone.
+func window(m *v1alpha1.ManagedUpdates) []Problem {
+	if m == nil || !m.Enabled || m.Window == nil {
+		return nil
+	}
+	if _, err := updates.Latest(*m.Window, time.Time{}); err != nil {
+		return []Problem{{Field: "spec.managedUpdates.window", Message: err.Error()}}
+	}
+	return nil
 }
 
 // labelValue shortens a name to what a label may hold; names of Applications are bounded to it, so this only guards.

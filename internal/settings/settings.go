@@ -142,8 +142,9 @@ type Version struct {
 type Artifact struct {
 	// SHA256 in hexadecimal.
 	SHA256 string
-	// Platform is the Platform's Key.
-	Platform string
+	// Platform is the Platform's Key, Stamp what began its last update. Request is the last update that was asked for and acted on; it
+	// is part of no hash.
+	Platform, Stamp, Request string
 	// InstallerImage holds /bundle, StoreURL is where it asks. They are not part of any hash: an operator that comes with others
 	// restarts nothing.
 	InstallerImage, StoreURL string

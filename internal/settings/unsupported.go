@@ -16,7 +16,6 @@ func unsupported(env *v1alpha1.Environment) []string {
 	}
 	spec := env.Spec
 	add(spec.ConfigurationRef != nil, "spec.configurationRef")
-	add(spec.ManagedUpdates != nil && spec.ManagedUpdates.Enabled, "spec.managedUpdates")
 	add(len(spec.Notifications) > 0, "spec.notifications")
 	add(len(spec.Databases) > 0, "spec.databases")
 	add(len(spec.Links) > 0, "spec.links")

@@ -26,8 +26,7 @@ func TestUnsupported(t *testing.T) {
 	}{
 		{"nothing is set", func(*Layers) {}, nil},
 		{"a saved configuration", environment(func(e *v1alpha1.EnvironmentSpec) { e.ConfigurationRef = &v1alpha1.LocalReference{Name: "x"} }), []string{"spec.configurationRef"}},
-		{"managed updates", environment(func(e *v1alpha1.EnvironmentSpec) { e.ManagedUpdates = &v1alpha1.ManagedUpdates{Enabled: true} }), []string{"spec.managedUpdates"}},
-		{"managed updates that are off", environment(func(e *v1alpha1.EnvironmentSpec) { e.ManagedUpdates = &v1alpha1.ManagedUpdates{} }), nil},
+		{"managed updates", environment(func(e *v1alpha1.EnvironmentSpec) { e.ManagedUpdates = &v1alpha1.ManagedUpdates{Enabled: true} }), nil},
 		{"notifications", environment(func(e *v1alpha1.EnvironmentSpec) { e.Notifications = make([]v1alpha1.Notification, 1) }), []string{"spec.notifications"}},
 		{"databases", environment(func(e *v1alpha1.EnvironmentSpec) { e.Databases = make([]v1alpha1.DatabaseBinding, 1) }), []string{"spec.databases"}},
 		{"links", environment(func(e *v1alpha1.EnvironmentSpec) { e.Links = make([]v1alpha1.Link, 1) }), []string{"spec.links"}},

@@ -41,7 +41,8 @@ func bundle(out Version, l Layers) Version {
 	}
 	out.Image, out.Digest = l.Platform.RunImage, "sha256:"+a.SHA256
 	out.Artifact = &Artifact{
-		SHA256: a.SHA256, Platform: l.Platform.Key(), InstallerImage: l.Operator.BundleImage, StoreURL: l.Operator.StoreURL,
+		SHA256: a.SHA256, Platform: l.Platform.Key(), Stamp: l.Platform.Update.Stamp, Request: l.Platform.Update.Request,
+		InstallerImage: l.Operator.BundleImage, StoreURL: l.Operator.StoreURL,
 	}
 	if len(out.Release) == 0 && len(a.Release) > 0 {
 		out.Release, out.ReleaseSeconds = a.Release, defaultRelease

@@ -45,6 +45,8 @@ type Content struct {
 	// Platform is the platform version that a source bundle runs on, as platform/branch/version, Image its run image; both are empty
 	// for an image.
 	Platform, Image string
+	// Stamp is what began the last update of the platform version; Request is the last update that was asked for and acted on.
+	Stamp, Request string
 	// Restart is the restart token, Rebuild the rebuild token for which it was made.
 	Restart, Rebuild string
 	// Template is the revision under which the pod template is kept. It differs from Revision only after a restart of what a
@@ -59,7 +61,7 @@ func Of(s settings.Settings) Content {
 		Restart: s.RestartToken, Rebuild: s.RebuildToken, Template: s.Revision,
 	}
 	if a := s.Version.Artifact; a != nil {
-		c.Platform, c.Image = a.Platform, s.Version.Image
+		c.Platform, c.Image, c.Stamp, c.Request = a.Platform, s.Version.Image, a.Stamp, a.Request
 	}
 	return c
 }
@@ -68,6 +70,8 @@ func Of(s settings.Settings) Content {
 type Failure struct {
 	// Change and Version that failed, the reason in one word, and a sentence about it.
 	Change, Version, Reason, Message string
+	// Platform is the platform version of an update that failed, as Content has it; empty when something else failed.
+	Platform string
 }
 
 // Slot is one Deployment.

@@ -17,7 +17,8 @@ import (
 type Running struct {
 	// Version of the platform branch.
 	Version string
-	// Stamp is the start of the window in which a managed update or refresh began, in RFC 3339 and UTC; empty: none did.
+	// Stamp is what began the last update or refresh: the start of its window, in RFC 3339 and UTC, or the token that asked for it;
+	// empty: none did.
 	Stamp string
 	// Request is the token of the last update that was asked for.
 	Request string
@@ -45,8 +46,8 @@ type Decision struct {
 	Version, Stamp, Request string
 	// Available is the newest version of the branch that the level allows; empty when there is none.
 	Available string
-	// Message says when the next update comes, or why none does; empty without managed updates.
-	Message string
+	// Reason in one word, and Message, say when the next update comes, or why none does; empty while nothing runs.
+	Reason, Message string
 	// Wake is when to decide again; zero: when something changes.
 	Wake time.Time
 }
@@ -56,7 +57,7 @@ type Decision struct {
 // Beanstalk's rules (managed platform updates): the recommended version for what is new, then never another branch and never
 // another major version; level Patch changes the last number only; an update begins inside the window or on request, may end
 // after it, and is tried again in the next window when it fails: the stamp makes it another change. Instances that were made in
-// this window need no refresh.
+// this window need no refresh. A request for which there is nothing newer is done.
 func Decide(w Want) (Decision, error) {
 	out := Decision{Version: w.Running.Version, Stamp: w.Running.Stamp, Request: w.Running.Request}
 	if w.Running.Version == "" {
@@ -68,8 +69,10 @@ func Decide(w Want) (Decision, error) {
 	if !w.Retired {
 		out.Available = newest(w.Versions, w.Running.Version, level(w.Managed))
 	}
-	if w.Request != "" && w.Request != w.Running.Request {
-		out.Version, out.Request = cmp.Or(out.Available, w.Running.Version), w.Request
+	out.Request = cmp.Or(w.Request, w.Running.Request)
+	out.Reason, out.Message = w.unmanaged(out.Available)
+	if out.Request != w.Running.Request && out.Available != "" {
+		out.Version, out.Stamp = out.Available, w.Request
 		return out, nil
 	}
 	if w.Managed == nil || !w.Managed.Enabled || w.Managed.Window == nil {
@@ -80,7 +83,7 @@ func Decide(w Want) (Decision, error) {
 		return out, fmt.Errorf("spec.managedUpdates.window: %w", err)
 	}
 	out.Wake = span.Next
-	out.Message = w.message(out.Available, span)
+	out.Reason, out.Message = w.managed(out.Available, span)
 	if span.Contains(w.At) && (out.Available != "" || w.refreshes() && w.Running.Since.Before(span.Start)) {
 		out.Version, out.Stamp = cmp.Or(out.Available, w.Running.Version), span.Start.UTC().Format(time.RFC3339)
 	}
@@ -89,19 +92,33 @@ func Decide(w Want) (Decision, error) {
 
 func (w Want) refreshes() bool { return w.Managed.InstanceRefresh != nil && *w.Managed.InstanceRefresh }
 
-func (w Want) message(available string, span Span) string {
+// unmanaged tells of updates that do not come by themselves.
+func (w Want) unmanaged(available string) (reason, message string) {
+	switch {
+	case available != "":
+		return v1alpha1.ReasonUpdateAvailable, fmt.Sprintf("Platform version %s is available. Set annotation %s to install it now, or spec.managedUpdates for every week.",
+			available, v1alpha1.AnnotationUpdateRequested)
+	case w.Retired:
+		return v1alpha1.ReasonBranchRetired, "The platform branch is retired and gets no updates; choose another in spec.platformRef.branch."
+	case newest(w.Versions, w.Running.Version, v1alpha1.UpdateMinor) != "":
+		return v1alpha1.ReasonUpdateBlockedByLevel, fmt.Sprintf("Platform version %s is newer, but spec.managedUpdates.level is Patch.",
+			newest(w.Versions, w.Running.Version, v1alpha1.UpdateMinor))
+	default:
+		return v1alpha1.ReasonUpToDate, "The newest platform version runs."
+	}
+}
+
+// managed tells of updates that come in a window.
+func (w Want) managed(available string, span Span) (reason, message string) {
+	reason, message = w.unmanaged(available)
 	next := span.Next.UTC().Format("Mon 2 Jan 15:04 MST")
 	switch {
 	case available != "":
-		return fmt.Sprintf("Platform version %s is installed in the window that opens %s.", available, next)
-	case w.Retired:
-		return "The platform branch is retired and gets no updates; choose another in spec.platformRef.branch."
-	case newest(w.Versions, w.Running.Version, v1alpha1.UpdateMinor) != "":
-		return fmt.Sprintf("Platform version %s is newer, but spec.managedUpdates.level is Patch.", newest(w.Versions, w.Running.Version, v1alpha1.UpdateMinor))
-	case w.refreshes():
-		return fmt.Sprintf("The newest platform version runs; instances are replaced in the window that opens %s.", next)
+		return v1alpha1.ReasonUpdateScheduled, fmt.Sprintf("Platform version %s is installed in the window that opens %s.", available, next)
+	case reason == v1alpha1.ReasonUpToDate && w.refreshes():
+		return reason, fmt.Sprintf("The newest platform version runs; instances are replaced in the window that opens %s.", next)
 	default:
-		return "The newest platform version runs."
+		return reason, message
 	}
 }
 

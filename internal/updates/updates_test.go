@@ -88,6 +88,8 @@ func TestDecide(t *testing.T) {
 	fresh := updates.Running{Version: "3.12.8", Since: at(t, "2026-11-29T03:05:00Z")}
 	patches := []string{"3.12.8", "3.12.7"}
 	const stamp = "2026-11-29T03:00:00Z"
+	const available = "Platform version 3.12.8 is available. Set annotation beanpod.dev/update-requested to install it now, or spec.managedUpdates for every week."
+	const newest = "The newest platform version runs."
 	next := at(t, "2026-12-06T03:00:00Z")
 	for _, row := range []struct {
 		name string
@@ -97,60 +99,68 @@ func TestDecide(t *testing.T) {
 	}{
 		{"something new gets the recommended version", updates.Want{Versions: patches, Request: "a"}, shut, updates.Decision{Version: "3.12.8", Request: "a"}},
 		{"a platform without versions", updates.Want{}, shut, updates.Decision{}},
-		{"nobody updates by itself", updates.Want{Versions: patches, Running: old}, open, updates.Decision{Version: "3.12.7", Available: "3.12.8"}},
+		{"nobody updates by itself", updates.Want{Versions: patches, Running: old}, open, updates.Decision{Version: "3.12.7", Available: "3.12.8", Reason: "UpdateAvailable", Message: available}},
 		{
 			"outside the window", updates.Want{Versions: patches, Running: old, Managed: managed("", false)}, shut,
-			updates.Decision{Version: "3.12.7", Available: "3.12.8", Wake: next, Message: "Platform version 3.12.8 is installed in the window that opens Sun 6 Dec 03:00 UTC."},
+			updates.Decision{Version: "3.12.7", Available: "3.12.8", Wake: next, Reason: "UpdateScheduled", Message: "Platform version 3.12.8 is installed in the window that opens Sun 6 Dec 03:00 UTC."},
 		},
 		{
 			"inside the window", updates.Want{Versions: patches, Running: old, Managed: managed("", false)}, open,
-			updates.Decision{Version: "3.12.8", Stamp: stamp, Available: "3.12.8", Wake: next, Message: "Platform version 3.12.8 is installed in the window that opens Sun 6 Dec 03:00 UTC."},
+			updates.Decision{Version: "3.12.8", Stamp: stamp, Available: "3.12.8", Wake: next, Reason: "UpdateScheduled", Message: "Platform version 3.12.8 is installed in the window that opens Sun 6 Dec 03:00 UTC."},
 		},
 		{
 			"what began in the window goes on after it", updates.Want{Versions: patches, Running: updates.Running{Version: "3.12.8", Stamp: stamp, Since: fresh.Since}, Managed: managed("", false)}, shut,
-			updates.Decision{Version: "3.12.8", Stamp: stamp, Wake: next, Message: "The newest platform version runs."},
+			updates.Decision{Version: "3.12.8", Stamp: stamp, Wake: next, Reason: "UpToDate", Message: "The newest platform version runs."},
 		},
 		{
 			"level Patch does not take a minor version", updates.Want{Versions: []string{"3.13.0", "3.12.7"}, Running: old, Managed: managed("Patch", false)}, open,
-			updates.Decision{Version: "3.12.7", Wake: next, Message: "Platform version 3.13.0 is newer, but spec.managedUpdates.level is Patch."},
+			updates.Decision{Version: "3.12.7", Wake: next, Reason: "UpdateBlockedByLevel", Message: "Platform version 3.13.0 is newer, but spec.managedUpdates.level is Patch."},
 		},
 		{
 			"level Minor takes it", updates.Want{Versions: []string{"4.0.0", "3.13.0", "3.12.9", "3.12.7"}, Running: old, Managed: managed("Minor", false)}, open,
-			updates.Decision{Version: "3.13.0", Stamp: stamp, Available: "3.13.0", Wake: next, Message: "Platform version 3.13.0 is installed in the window that opens Sun 6 Dec 03:00 UTC."},
+			updates.Decision{Version: "3.13.0", Stamp: stamp, Available: "3.13.0", Wake: next, Reason: "UpdateScheduled", Message: "Platform version 3.13.0 is installed in the window that opens Sun 6 Dec 03:00 UTC."},
 		},
 		{
 			"never another major version", updates.Want{Versions: []string{"4.0.0", "3.12.7"}, Running: old, Managed: managed("", false)}, open,
-			updates.Decision{Version: "3.12.7", Wake: next, Message: "The newest platform version runs."},
+			updates.Decision{Version: "3.12.7", Wake: next, Reason: "UpToDate", Message: "The newest platform version runs."},
 		},
 		{
 			"never an older version", updates.Want{Versions: []string{"3.12.6"}, Running: old, Managed: managed("", false)}, open,
-			updates.Decision{Version: "3.12.7", Wake: next, Message: "The newest platform version runs."},
+			updates.Decision{Version: "3.12.7", Wake: next, Reason: "UpToDate", Message: "The newest platform version runs."},
 		},
 		{
 			"a retired branch gets none", updates.Want{Versions: patches, Retired: true, Running: old, Managed: managed("", false)}, open,
-			updates.Decision{Version: "3.12.7", Wake: next, Message: "The platform branch is retired and gets no updates; choose another in spec.platformRef.branch."},
+			updates.Decision{Version: "3.12.7", Wake: next, Reason: "BranchRetired", Message: "The platform branch is retired and gets no updates; choose another in spec.platformRef.branch."},
 		},
 		{
 			"a refresh replaces old instances", updates.Want{Versions: patches, Running: updates.Running{Version: "3.12.8", Since: old.Since}, Managed: managed("", true)}, open,
-			updates.Decision{Version: "3.12.8", Stamp: stamp, Wake: next, Message: "The newest platform version runs; instances are replaced in the window that opens Sun 6 Dec 03:00 UTC."},
+			updates.Decision{Version: "3.12.8", Stamp: stamp, Wake: next, Reason: "UpToDate", Message: "The newest platform version runs; instances are replaced in the window that opens Sun 6 Dec 03:00 UTC."},
 		},
 		{
 			"a refresh leaves instances of this window", updates.Want{Versions: patches, Running: fresh, Managed: managed("", true)}, open,
-			updates.Decision{Version: "3.12.8", Wake: next, Message: "The newest platform version runs; instances are replaced in the window that opens Sun 6 Dec 03:00 UTC."},
+			updates.Decision{Version: "3.12.8", Wake: next, Reason: "UpToDate", Message: "The newest platform version runs; instances are replaced in the window that opens Sun 6 Dec 03:00 UTC."},
 		},
 		{
 			"on request, outside the window", updates.Want{Versions: patches, Running: old, Managed: managed("", false), Request: "b"}, shut,
-			updates.Decision{Version: "3.12.8", Request: "b", Available: "3.12.8"},
+			updates.Decision{Version: "3.12.8", Stamp: "b", Request: "b", Available: "3.12.8", Reason: "UpdateAvailable", Message: available},
 		},
 		{
 			"a request counts once", updates.Want{Versions: patches, Running: updates.Running{Version: "3.12.7", Request: "b", Since: old.Since}, Request: "b"}, shut,
-			updates.Decision{Version: "3.12.7", Request: "b", Available: "3.12.8"},
+			updates.Decision{Version: "3.12.7", Request: "b", Available: "3.12.8", Reason: "UpdateAvailable", Message: available},
 		},
 		{
 			"a request that was removed does nothing", updates.Want{Versions: patches, Running: updates.Running{Version: "3.12.8", Request: "b", Since: old.Since}}, shut,
-			updates.Decision{Version: "3.12.8", Request: "b"},
+			updates.Decision{Version: "3.12.8", Request: "b", Reason: "UpToDate", Message: newest},
 		},
-		{"turned off", updates.Want{Versions: patches, Running: old, Managed: &v1alpha1.ManagedUpdates{Window: &sundayNight}}, open, updates.Decision{Version: "3.12.7", Available: "3.12.8"}},
+		{
+			"a request with nothing newer is done", updates.Want{Versions: patches, Running: fresh, Request: "b"}, shut,
+			updates.Decision{Version: "3.12.8", Request: "b", Reason: "UpToDate", Message: newest},
+		},
+		{
+			"what the window brings answers a request too", updates.Want{Versions: patches, Running: updates.Running{Version: "3.12.8", Since: old.Since}, Managed: managed("", true), Request: "b"}, open,
+			updates.Decision{Version: "3.12.8", Stamp: stamp, Request: "b", Wake: next, Reason: "UpToDate", Message: "The newest platform version runs; instances are replaced in the window that opens Sun 6 Dec 03:00 UTC."},
+		},
+		{"turned off", updates.Want{Versions: patches, Running: old, Managed: &v1alpha1.ManagedUpdates{Window: &sundayNight}}, open, updates.Decision{Version: "3.12.7", Available: "3.12.8", Reason: "UpdateAvailable", Message: available}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,7 +185,7 @@ func TestDecideKeepsWhatRunsWhenTheWindowIsWrong(t *testing.T) {
 	if want := `spec.managedUpdates.window: timeZone "Nowhere" is not known; name one as in the IANA database, such as Asia/Seoul`; err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}
-	if diff := cmp.Diff(updates.Decision{Version: "1.0.0", Stamp: "s", Request: "r"}, got); diff != "" {
+	if diff := cmp.Diff(updates.Decision{Version: "1.0.0", Stamp: "s", Request: "r", Reason: "UpToDate", Message: "The newest platform version runs."}, got); diff != "" {
 		t.Errorf("Decide (-want +got):\n%s", diff)
 	}
 }

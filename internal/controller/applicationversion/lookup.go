@@ -73,14 +73,28 @@ func (r *Reconciler) lookUpUsage(ctx context.Context, ver *v1alpha1.ApplicationV
 	return out, nil
 }
 
-// platformOf is the platform version that an Environment is to run on, as its own controller decided; empty while it has not, or has
-// not seen a change of the spec yet. Nothing but the identity is in it.
+// platformOf is the platform version that an Environment is to run on, as its own controller decided, and the one that its next update
+// installs; empty while it has not, or has not seen a change of the spec yet. Nothing but the identity is in it.
 func platformOf(env *v1alpha1.Environment) []v1alpha1.PlatformStatusSummary {
 	ref, on := env.Spec.PlatformRef, env.Status.Platform
 	if ref == nil || on == nil || on.Name != ref.Name || on.Version == "" || (ref.Branch != "" && ref.Branch != on.Branch) {
 		return nil
 	}
-	return []v1alpha1.PlatformStatusSummary{{Name: on.Name, Branch: on.Branch, Version: on.Version}}
+	out := []v1alpha1.PlatformStatusSummary{{Name: on.Name, Branch: on.Branch, Version: on.Version}}
+	if on.UpdateAvailable != "" && updates(env) {
+		out = append(out, v1alpha1.PlatformStatusSummary{Name: on.Name, Branch: on.Branch, Version: on.UpdateAvailable})
+	}
+	return out
+}
+
+// updates says whether an Environment is going to be updated, so that the artifact must be there when the window opens.
+func updates(env *v1alpha1.Environment) bool {
+	m, token := env.Spec.ManagedUpdates, env.Annotations[v1alpha1.AnnotationUpdateRequested]
+	if m != nil && m.Enabled {
+		return true
+	}
+	done := env.Status.Operations
+	return token != "" && (done == nil || done.Update == nil || !done.Update.Completed)
 }
 
 // mentioned lists every version that an Environment says something about, each once.

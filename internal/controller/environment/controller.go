@@ -119,7 +119,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 	}
 	p.now, p.observed = now, true
 	current := newest(now)
-	layers, err := r.loader.Load(ctx, env, inputs.Known{Inputs: recordedInputs(have), Runs: settings.Runs{Key: current.Platform, Image: current.Image}})
+	layers, err := r.loader.Load(ctx, env, inputs.Known{Inputs: recordedInputs(have), Runs: runs(env, current), Now: p.at})
 	err = r.sample(ctx, env, err)
 	p.unread = err != nil && outcome.AsStall(err) == nil && outcome.AsWait(err) == nil
 	layers.Restart, layers.Rebuild = current.Restart, current.Rebuild
@@ -133,7 +133,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 	}
 	input := health.Input{Now: staying(now, p.step), At: p.at, Wanted: wanted(env, p)}
 	p.health = health.Assess(input)
-	p.lookAgain(health.Next(input), p.step.Wake)
+	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake)
 	return p
 }
 

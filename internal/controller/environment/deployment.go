@@ -190,6 +190,7 @@ func operations(env *v1alpha1.Environment, p pass) *v1alpha1.Operations {
 	out := &v1alpha1.Operations{
 		Restart: operation(env, v1alpha1.AnnotationRestartRequested, slot.Restart, quiet),
 		Rebuild: operation(env, v1alpha1.AnnotationRebuildRequested, slot.Rebuild, quiet),
+		Update:  operation(env, v1alpha1.AnnotationUpdateRequested, slot.Request, quiet),
 		Abort:   abortion(env, slot, p),
 	}
 	if *out == (v1alpha1.Operations{}) {

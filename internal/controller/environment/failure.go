@@ -38,6 +38,10 @@ func failure(step plan.Step) error {
 		}
 		stall.Message = fmt.Sprintf("deployment %d of %s failed: %s; it stopped there%s", step.Rollout.ID, step.Target.Version, step.Reason, next)
 	case plan.RolledBack:
+		if failedUpdate(step) != "" {
+			// What the spec asks for runs; PlatformUpToDate tells.
+			return nil
+		}
 		if step.Failure.Reason == v1alpha1.ReasonAborted {
 			stall.Reason = v1alpha1.ReasonRolledBack
 			stall.Message = fmt.Sprintf("deployment %d of %s; name another version, or change the settings, to deploy again", step.Rollout.ID, step.Reason)

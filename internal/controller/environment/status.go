@@ -39,11 +39,9 @@ func summarize(env *v1alpha1.Environment, p pass) {
 func onPlatform(p settings.Platform, before *v1alpha1.PlatformStatusSummary, unread bool) *v1alpha1.PlatformStatusSummary {
 	switch {
 	case p.Name != "":
-		out := &v1alpha1.PlatformStatusSummary{Name: p.Name, Branch: p.Branch, Version: p.Version, State: string(p.State)}
-		if p.Recommended != p.Version && p.State != v1alpha1.PlatformRetired {
-			out.UpdateAvailable = p.Recommended
+		return &v1alpha1.PlatformStatusSummary{
+			Name: p.Name, Branch: p.Branch, Version: p.Version, State: string(p.State), UpdateAvailable: newer(p),
 		}
-		return out
 	case unread:
 		return before
 	default:
@@ -56,6 +54,7 @@ func summary(env *v1alpha1.Environment, p pass) condition.Summary {
 		Err: p.err, Done: v1alpha1.ReasonReady, DoneMessage: done(p),
 		Verdicts: []condition.Verdict{available(p), deployed(env, p), resolved(p), applied(p), supported(p)},
 	}
+	s.Verdicts = append(s.Verdicts, upToDate(p)...)
 	switch {
 	case leaving(env):
 		s.Err, s.Busy, s.BusyMessage = nil, v1alpha1.ReasonTerminating, "waiting until everything that was made for the environment is gone"
@@ -156,7 +155,7 @@ func deployed(env *v1alpha1.Environment, p pass) condition.Verdict {
 		return condition.False(kind, p.step.Failure.Reason, p.step.Reason)
 	case p.step.State == plan.RollingBack:
 		return condition.False(kind, v1alpha1.ReasonRollingBack, p.step.Reason)
-	case p.step.State == plan.RolledBack:
+	case p.step.State == plan.RolledBack && failedUpdate(p.step) == "":
 		return condition.False(kind, v1alpha1.ReasonRolledBack, p.step.Reason)
 	case p.step.State == plan.RollbackFailed:
 		return condition.False(kind, v1alpha1.ReasonRollbackFailed, p.step.Reason)

@@ -91,16 +91,17 @@ func record(s settings.Settings, slot plan.Slot, scaler settings.Scaler) map[str
 	}
 	identity(slot.Content, out)
 	for key, value := range map[string]string{
-		v1alpha1.AnnotationInputs:        s.Inputs,
-		v1alpha1.AnnotationAbort:         r.Abort,
-		v1alpha1.AnnotationGoodRevision:  slot.Good,
-		v1alpha1.AnnotationFailedChange:  slot.Failed.Change,
-		v1alpha1.AnnotationFailedVersion: slot.Failed.Version,
-		v1alpha1.AnnotationFailedReason:  slot.Failed.Reason,
-		v1alpha1.AnnotationFailedMessage: slot.Failed.Message,
-		v1alpha1.AnnotationStageStarted:  moment(r.StageAt),
-		v1alpha1.AnnotationInstances:     positive(r.Instances),
-		v1alpha1.AnnotationIgnored:       positive(r.Ignored),
+		v1alpha1.AnnotationInputs:         s.Inputs,
+		v1alpha1.AnnotationAbort:          r.Abort,
+		v1alpha1.AnnotationGoodRevision:   slot.Good,
+		v1alpha1.AnnotationFailedChange:   slot.Failed.Change,
+		v1alpha1.AnnotationFailedVersion:  slot.Failed.Version,
+		v1alpha1.AnnotationFailedPlatform: slot.Failed.Platform,
+		v1alpha1.AnnotationFailedReason:   slot.Failed.Reason,
+		v1alpha1.AnnotationFailedMessage:  slot.Failed.Message,
+		v1alpha1.AnnotationStageStarted:   moment(r.StageAt),
+		v1alpha1.AnnotationInstances:      positive(r.Instances),
+		v1alpha1.AnnotationIgnored:        positive(r.Ignored),
 	} {
 		if value != "" {
 			out[key] = value
@@ -118,6 +119,12 @@ func identity(c snapshot.Content, out map[string]string) {
 	out[v1alpha1.AnnotationDigest] = c.Digest
 	if c.Platform != "" {
 		out[v1alpha1.AnnotationPlatform], out[v1alpha1.AnnotationRunImage] = c.Platform, c.Image
+	}
+	if c.Stamp != "" {
+		out[v1alpha1.AnnotationPlatformStamp] = c.Stamp
+	}
+	if c.Request != "" {
+		out[v1alpha1.AnnotationPlatformRequest] = c.Request
 	}
 	if c.Template != c.Revision {
 		out[v1alpha1.AnnotationTemplate] = c.Template

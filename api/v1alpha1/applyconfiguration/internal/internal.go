@@ -1679,6 +1679,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: restart
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.Operation
+    - name: update
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.Operation
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.PeriodicTask
   map:
     fields:

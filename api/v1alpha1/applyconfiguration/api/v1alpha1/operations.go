@@ -14,6 +14,8 @@ type OperationsApplyConfiguration struct {
 	Restart *OperationApplyConfiguration `json:"restart,omitempty"`
 	// rebuild that was asked for last.
 	Rebuild *OperationApplyConfiguration `json:"rebuild,omitempty"`
+	// update of the platform version that was asked for last.
+	Update *OperationApplyConfiguration `json:"update,omitempty"`
 	// abort that was asked for last.
 	Abort *OperationApplyConfiguration `json:"abort,omitempty"`
 }
@@ -37,6 +39,14 @@ func (b *OperationsApplyConfiguration) WithRestart(value *OperationApplyConfigur
 // If called multiple times, the Rebuild field is set to the value of the last call.
 func (b *OperationsApplyConfiguration) WithRebuild(value *OperationApplyConfiguration) *OperationsApplyConfiguration {
 	b.Rebuild = value
+	return b
+}
+
+// WithUpdate sets the Update field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Update field is set to the value of the last call.
+func (b *OperationsApplyConfiguration) WithUpdate(value *OperationApplyConfiguration) *OperationsApplyConfiguration {
+	b.Update = value
 	return b
 }
 

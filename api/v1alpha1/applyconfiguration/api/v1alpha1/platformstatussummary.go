@@ -18,7 +18,7 @@ type PlatformStatusSummaryApplyConfiguration struct {
 	Version *string `json:"version,omitempty"`
 	// state of the branch.
 	State *string `json:"state,omitempty"`
-	// updateAvailable is a newer version of the branch; empty when there is none.
+	// updateAvailable is a newer version of the branch that spec.managedUpdates.level allows; empty when there is none.
 	UpdateAvailable *string `json:"updateAvailable,omitempty"`
 }
 
