@@ -82,6 +82,10 @@ test-faults: ## Play every fault at every write, 20,000 pairs, and a sixteenth o
 	$(CLUSTER) build control-plane
 	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" go test ./test/integration -count=1 -timeout 30m -v -run TestWritePoints -shard=day/16
 
+.PHONY: test-platforms
+test-platforms: ## Build and run the sample of every platform in its image, without a cluster (root needed; minutes).
+	PLATFORM_IMAGES=1 go test ./hack/images -count=1 -timeout 30m -v -run TestPlatforms $(ARGS)
+
 .PHONY: test-integration
 test-integration: ## Run tests against a real API server and etcd.
 	$(CLUSTER) build control-plane
