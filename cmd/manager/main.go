@@ -119,11 +119,11 @@ func run(f flags) error {
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
 	}
+	if options.Store, err = f.serveStore(mgr); err != nil {
+		return err
+	}
 	if err := controller.Setup(mgr, options); err != nil {
 		return fmt.Errorf("setting up controllers: %w", err)
-	}
-	if err := f.serveStore(mgr); err != nil {
-		return err
 	}
 	synced := func(req *http.Request) error {
 		ctx, cancel := context.WithTimeout(req.Context(), time.Second)
@@ -141,16 +141,16 @@ func run(f flags) error {
 }
 
 // serveStore adds the artifact store to the manager. Every replica serves it.
-func (f *flags) serveStore(mgr ctrl.Manager) error {
+func (f *flags) serveStore(mgr ctrl.Manager) (store.Store, error) {
 	if f.store == "" {
-		return nil
+		return nil, nil
 	}
 	kept, err := store.Open(context.Background(), f.store, f.storeSpool)
 	if err != nil {
-		return fmt.Errorf("--store: %w", err)
+		return nil, fmt.Errorf("--store: %w", err)
 	}
 	server.Register()
-	return mgr.Add(server.New(server.Options{
+	return kept, mgr.Add(server.New(server.Options{
 		Address: f.storeAddress, Store: kept, Samples: samples.Open, Log: ctrl.Log.WithName("store"),
 		Guard: &server.Kubernetes{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Now: time.Now},
 	}))

@@ -34,6 +34,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/platforms"
 	"github.com/beanpod-dev/beanpod/internal/registry"
 	"github.com/beanpod-dev/beanpod/internal/settings"
+	"github.com/beanpod-dev/beanpod/internal/store"
 )
 
 // Recorder is the name under which events are reported.
@@ -49,6 +50,8 @@ type Options struct {
 	Concurrency int
 	// InstallPlatforms applies the shipped catalogue of Platforms at start, unless only some namespaces are watched.
 	InstallPlatforms bool
+	// Store holds uploads and artifacts; nil: there is none.
+	Store store.Store
 	// AllowLoopbackRegistry lets images be resolved at registries on the operator's own host. Only tests need it.
 	AllowLoopbackRegistry bool
 	// Now is the clock. Defaults to time.Now.
@@ -106,7 +109,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	}
 	c, live, events := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(Recorder)
 	return errors.Join(
-		application.New(application.Dependencies{Client: c, Recorder: events, Now: o.Now}).SetupWithManager(mgr, opts),
+		application.New(application.Dependencies{Client: c, Recorder: events, Store: o.Store, Now: o.Now}).SetupWithManager(mgr, opts),
 		applicationversion.New(applicationversion.Dependencies{
 			Client: c, Live: live, Registry: registry.New(registry.Options{AllowLoopback: o.AllowLoopbackRegistry}), Recorder: events, Operator: op, Logs: logs, Now: o.Now,
 		}).SetupWithManager(mgr, opts),

@@ -60,7 +60,7 @@ func (d *Directory) Put(_ context.Context, k Key, r io.Reader) (_ Object, _ stri
 	return Object{Key: k, Size: s.size, Modified: time.Now()}, s.sum, syncFolder(filepath.Dir(path))
 }
 
-// again answers who stores what is there already. The object counts as new, so that a sweep does not take it from him. An artifact
+// again answers who stores what is there already. The object counts as new, so that nobody deletes it for its age. An artifact
 // that was damaged on disk is replaced: only the right bytes have its name.
 func (d *Directory) again(k Key, path string, s *spooled) (Object, string, error) {
 	file, err := os.Open(path) //nolint:gosec // a valid key has no way out of the folder

@@ -77,7 +77,7 @@ func (b *Bucket) send(ctx context.Context, k Key, in *spooled, request *s3.PutOb
 }
 
 // again answers who uploads to a name that is taken. The same bytes are written once more, on condition that they are still there,
-// so that the object counts as new and a sweep does not take it.
+// so that the object counts as new and nobody deletes it for its age.
 func (b *Bucket) again(ctx context.Context, k Key, in *spooled, request *s3.PutObjectInput) (Object, string, error) {
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: request.Key})
 	if missing(err) {

@@ -257,26 +257,6 @@ func TestDirectoryHoldsNoObjectInMemory(t *testing.T) {
 	}
 }
 
-func TestSweep(t *testing.T) {
-	t.Parallel()
-	for name, s := range stores(t) {
-		for _, n := range []string{"kept", "gone"} {
-			if _, _, err := s.Put(t.Context(), store.Key{Namespace: "shop", Kind: store.Upload, Name: n}, strings.NewReader(n)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		named := func(k store.Key) bool { return k.Name == "kept" }
-		for _, row := range []struct {
-			at   time.Time
-			want int
-		}{{time.Now().Add(store.Grace / 2), 0}, {time.Now().Add(store.Grace * 2), 1}, {time.Now().Add(store.Grace * 2), 0}} {
-			if n, err := store.Sweep(t.Context(), s, "shop", named, row.at); n != row.want || err != nil {
-				t.Errorf("%s: Sweep deleted %d, %v; want %d", name, n, err, row.want)
-			}
-		}
-	}
-}
-
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "/var/lib", "dir://host/path", "file:///x", "s3:///x", "s3://b?style=path", "s3://b?pathStyle=perhaps", "s3://%zz"} {

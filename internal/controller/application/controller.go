@@ -18,6 +18,7 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
+	"github.com/beanpod-dev/beanpod/internal/store"
 )
 
 // Dependencies are what a Reconciler needs; all are required.
@@ -26,6 +27,8 @@ type Dependencies struct {
 	Client client.Client
 	// Recorder emits events.
 	Recorder events.EventRecorder
+	// Store holds what versions were made from, to be deleted with them where the Application says so; nil: there is none.
+	Store store.Store
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -33,6 +36,7 @@ type Dependencies struct {
 // Reconciler brings Applications up to date.
 type Reconciler struct {
 	client client.Client
+	store  store.Store
 	now    func() time.Time
 	frame  shell.Frame
 }
@@ -40,7 +44,7 @@ type Reconciler struct {
 // New returns a Reconciler. SetupWithManager refuses it if a dependency is missing.
 func New(d Dependencies) *Reconciler {
 	return &Reconciler{
-		client: d.Client, now: d.Now,
+		client: d.Client, store: d.Store, now: d.Now,
 		frame: shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
 	}
 }

@@ -52,7 +52,7 @@ func (r *Reconciler) finalize(ctx context.Context, app *v1alpha1.Application, ha
 	case len(have.environments) > 0:
 		return r.waitForEnvironments(ctx, app, have.environments)
 	}
-	if left, err := r.deleteVersions(ctx, have.versions); err != nil || left > 0 {
+	if left, err := r.deleteVersions(ctx, app, have.versions); err != nil || left > 0 {
 		out := waiting(v1alpha1.ReasonWaitingForChildren, "Deletion waits until its ApplicationVersions are deleted.", err)
 		out.next = time.Second
 		return out
@@ -111,7 +111,7 @@ func (r *Reconciler) deleteEnvironment(ctx context.Context, env *v1alpha1.Enviro
 
 // deleteVersions asks for the deletion of at most maxDeletions versions and returns how many are still to be asked for. It does
 // not wait for them: one that another Application's Environment uses stays until it is free.
-func (r *Reconciler) deleteVersions(ctx context.Context, versions []v1alpha1.ApplicationVersion) (left int, err error) {
+func (r *Reconciler) deleteVersions(ctx context.Context, app *v1alpha1.Application, versions []v1alpha1.ApplicationVersion) (left int, err error) {
 	asked := 0
 	for i := range versions {
 		v := &versions[i]
@@ -127,6 +127,9 @@ func (r *Reconciler) deleteVersions(ctx context.Context, versions []v1alpha1.App
 		target := &v1alpha1.ApplicationVersion{ObjectMeta: metav1.ObjectMeta{Namespace: v.Namespace, Name: v.Name}}
 		if err := ignoreOther(r.client.Delete(ctx, target, client.Preconditions{UID: &uid})); err != nil {
 			return left, fmt.Errorf("deleting ApplicationVersion %s: %w", v.Name, err)
+		}
+		if err := r.discard(ctx, app, v); err != nil {
+			return left, err
 		}
 	}
 	return left, nil

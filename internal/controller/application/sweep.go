@@ -43,7 +43,7 @@ func (r *Reconciler) sweep(ctx context.Context, app *v1alpha1.Application, have 
 		out.next = min(max(plan.NextExpiry.Sub(now), time.Second), longestSleep)
 	}
 	for _, v := range plan.Evict[:min(len(plan.Evict), maxDeletions)] {
-		err := r.evict(ctx, v)
+		err := r.evict(ctx, app, v)
 		if apierrors.IsConflict(err) {
 			out.next = changedMeanwhile
 			continue
@@ -62,10 +62,13 @@ func (r *Reconciler) sweep(ctx context.Context, app *v1alpha1.Application, have 
 
 // evict deletes exactly the version that was judged: one that changed since, for example because an Environment began to use
 // it, is a conflict.
-func (r *Reconciler) evict(ctx context.Context, v *v1alpha1.ApplicationVersion) error {
+func (r *Reconciler) evict(ctx context.Context, app *v1alpha1.Application, v *v1alpha1.ApplicationVersion) error {
 	uid, seen := v.UID, v.ResourceVersion
 	target := &v1alpha1.ApplicationVersion{ObjectMeta: metav1.ObjectMeta{Namespace: v.Namespace, Name: v.Name}}
-	return client.IgnoreNotFound(r.client.Delete(ctx, target, client.Preconditions{UID: &uid, ResourceVersion: &seen}))
+	if err := r.client.Delete(ctx, target, client.Preconditions{UID: &uid, ResourceVersion: &seen}); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return r.discard(ctx, app, v)
 }
 
 // withinLimit says whether the lifecycle is kept.
