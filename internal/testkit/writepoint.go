@@ -66,6 +66,11 @@ func (m Mode) commits() bool {
 	return m == LostAnswer || (m.Crashes() && m != CrashBefore && m != Stranger)
 }
 
+// Refuses says whether the server answers with an error, and does nothing.
+func (m Mode) Refuses() bool {
+	return m == Conflict || m == ServerError || m == TooMany || m.Lasts()
+}
+
 // Lasts says whether the fault lasts until Lift.
 func (m Mode) Lasts() bool { return m == Denied || m == Refused }
 

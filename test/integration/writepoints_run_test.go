@@ -158,7 +158,7 @@ func (r *performance) follow() {
 			return "just begun"
 		case r.mode.Lasts() && !hit.IsZero() && !told:
 			return "the write is still refused"
-		case told && time.Since(hit) < patience/3 && !r.repeated():
+		case r.mode.Refuses() && !hit.IsZero() && time.Since(hit) < patience/3 && !r.repeated():
 			return "what was refused has not been tried again"
 		case done == nil || !done(env):
 			raw, _ := json.Marshal(env.Status)
@@ -253,13 +253,16 @@ func refused(env *v1alpha1.Environment) bool {
 	return c != nil && c.Reason == v1alpha1.ReasonWriteRefused
 }
 
-// repeated says whether a write of a status that was refused was made later. Pauses between tries grow.
+// repeated says whether a write that was refused, and is no child's, was made later. Pauses between tries grow.
 func (r *performance) repeated() bool {
 	at := r.way.Fault.Point.Write
-	return !strings.HasSuffix(at, "/status") || slices.ContainsFunc(r.way.Learned(), func(l testkit.Learned) bool {
+	return !patient.MatchString(at) || slices.ContainsFunc(r.way.Learned(), func(l testkit.Learned) bool {
 		return l.Point.Write == at && l.Accepted && l.Point.Occurrence > r.way.Fault.Point.Occurrence
 	})
 }
+
+// patient are writes that are tried again after such a pause, and not with the next pass over the Environment.
+var patient = regexp.MustCompile(`/status$| (applications|applicationversions|environments)/`)
 
 // touch makes the operator look again.
 func (r *performance) touch() {
