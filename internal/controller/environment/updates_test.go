@@ -141,7 +141,7 @@ var _ = Describe("a managed update", func() {
 		for range 3 {
 			w.later(time.Hour)
 			_, writes := w.mustPass(ctx)
-			Expect(strings.Join(writes, " ")).NotTo(ContainSubstring("Deployment"))
+			Expect(strings.Join(writes, " ")).NotTo(ContainSubstring("POST"))
 			Expect(slot(ctx, "blue-b")).To(BeNil())
 		}
 		Expect(w.environment(ctx).Status.Platform.Version).To(Equal("3.11.1"))
