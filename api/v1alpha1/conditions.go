@@ -122,8 +122,8 @@ const (
 // ConditionPlatformUpToDate says whether an Environment of a source bundle runs the newest platform version that it may. It is absent
 // for images and before the first deployment. It has no part in Ready: what the spec asks for may run on an older platform version.
 //
-// Reasons when True: UpToDate. When False: UpdateAvailable, UpdateScheduled, UpdateWaits, UpdateBlockedByLevel, UpdateFailed,
-// BranchRetired.
+// Reasons when True: UpToDate. When False: UpdateAvailable, UpdateScheduled, UpdateWaits, Updating,
+// UpdateBlockedByLevel, UpdateFailed, BranchRetired.
 const ConditionPlatformUpToDate = "PlatformUpToDate"
 
 // Reasons of ConditionPlatformUpToDate.

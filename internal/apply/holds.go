@@ -9,7 +9,7 @@ var ignored = map[string]bool{"apiVersion": true, "kind": true}
 // merged are lists that others may add to; server-side apply merges them by key. Every other list is ours as a whole, with
 // all that is inside.
 var merged = map[string]bool{
-	"containers": true, "env": true, "ports": true, "volumes": true, "volumeMounts": true,
+	"containers": true, "initContainers": true, "env": true, "ports": true, "volumes": true, "volumeMounts": true,
 	"ownerReferences": true, "imagePullSecrets": true, "topologySpreadConstraints": true,
 }
 

@@ -174,6 +174,20 @@ var _ = Describe("a source bundle", func() {
 		Expect(w.told()).To(BeEmpty())
 	})
 
+	It("is built for the next update of its platform too, while one is coming", func(ctx context.Context) {
+		w.bundles(ctx)
+		w.ask(ctx, "blue", "3.11.1")
+		w.setEnvironmentStatus(ctx, "blue", func(s *v1alpha1.EnvironmentStatus) { s.Platform.UpdateAvailable = "3.11.2" })
+		w.mustPass(ctx, "shop-41")
+		Expect(w.jobs(ctx)).To(HaveLen(1), "nobody asks for the update")
+		env := &v1alpha1.Environment{}
+		Expect(bench.Live.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "blue"}, env)).To(Succeed())
+		env.Spec.ManagedUpdates = &v1alpha1.ManagedUpdates{Enabled: true, Window: &v1alpha1.MaintenanceWindow{Day: "Sun", Start: "03:00"}}
+		Expect(bench.Client.Update(ctx, env)).To(Succeed())
+		w.mustPass(ctx, "shop-41")
+		Expect(w.jobs(ctx)).To(HaveLen(2))
+	})
+
 	It("is built once for a platform version", func(ctx context.Context) {
 		w.bundles(ctx)
 		w.ask(ctx, "blue", "3.11.2")

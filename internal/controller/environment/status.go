@@ -29,7 +29,7 @@ func summarize(env *v1alpha1.Environment, p pass) {
 		recordHealth(st, p)
 		recordDeployment(env, p)
 		st.Operations = operations(env, p)
-		st.Platform = onPlatform(p.cfg.Platform, st.Platform, p.unread)
+		st.Platform = onPlatform(shown(p), st.Platform, p.unread)
 	}
 	st.Conditions = condition.Summarize(st.Conditions, env.Generation, metav1.NewTime(p.at), summary(env, p))
 	st.ObservedGeneration = env.Generation

@@ -4,6 +4,8 @@
 package environment
 
 import (
+	"strings"
+
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/lifecycle"
@@ -32,6 +34,15 @@ func failedUpdate(step plan.Step) string {
 		}
 	}
 	return ""
+}
+
+// shown is the platform version that is wanted, or, after an update failed, the one that came back.
+func shown(p pass) settings.Platform {
+	out := p.cfg.Platform
+	if v, ok := strings.CutPrefix(p.relied().Platform, settings.PlatformKey(out.Name, out.Branch, "")); ok && failedUpdate(p.step) != "" {
+		out.Version = v
+	}
+	return out
 }
 
 // newer is the platform version that the next update installs.
