@@ -153,7 +153,7 @@ def application(environ, start_response):
 
 // curious is a build that tries to reach what is none of its business, and writes down how that went.
 const curious = `import json, os, ssl, sys, urllib.request, urllib.error
-out = {"token": os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token"), "storeToken": os.path.exists("/var/run/secrets/beanpod/store"), "uid": os.getuid()}
+out = {"token": os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token"), "storeToken": os.path.exists("/var/run/secrets/beanpod.dev"), "uid": os.getuid()}
 loose = ssl._create_unverified_context()
 def ask(name, url):
     try:

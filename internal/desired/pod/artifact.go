@@ -26,11 +26,10 @@ const (
 
 // The token with which a pod asks the store, for nobody else to accept.
 const (
-	TokenVolume   = "beanpod-store-token"
-	TokenDir      = "/var/run/secrets/beanpod.dev/store"
-	TokenFile     = TokenDir + "/token"
-	TokenAudience = "beanpod.dev/store"
-	tokenSeconds  = 600
+	TokenVolume  = "beanpod-store-token"
+	TokenDir     = "/var/run/secrets/beanpod.dev/store"
+	TokenFile    = TokenDir + "/token"
+	tokenSeconds = 600
 )
 
 // install adds what a source bundle needs: the container that fetches the artifact before the application starts, the folder that
@@ -66,5 +65,5 @@ func install(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 func Token() *corev1ac.VolumeApplyConfiguration {
 	return corev1ac.Volume().WithName(TokenVolume).WithProjected(corev1ac.ProjectedVolumeSource().WithSources(
 		corev1ac.VolumeProjection().WithServiceAccountToken(
-			corev1ac.ServiceAccountTokenProjection().WithAudience(TokenAudience).WithExpirationSeconds(tokenSeconds).WithPath("token"))))
+			corev1ac.ServiceAccountTokenProjection().WithAudience(v1alpha1.StoreAudience).WithExpirationSeconds(tokenSeconds).WithPath("token"))))
 }
