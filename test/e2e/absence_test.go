@@ -80,7 +80,7 @@ func TestUpgradingTheOperatorRestartsNoInstance(t *testing.T) {
 	}
 	unchanged("logLevel=debug")
 
-	upgrade("watchNamespaces={"+namespace+"}", "metrics.authentication=false")
+	upgrade("watchNamespaces={"+namespace+"}", "metrics.authentication=false", "store.enabled=false")
 	if out, err := kubectl("get", "clusterrolebindings", "-o", "name", "-l", "app.kubernetes.io/part-of=beanpod"); err != nil || out != "" {
 		t.Errorf("with watchNamespaces the operator still has cluster roles: %s%v", out, err)
 	}

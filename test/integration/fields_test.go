@@ -161,6 +161,7 @@ var special = map[string]outcome{
 	"spec.capacity.placement.tolerations[*].key maximum":      stalls("Applied", refusedWrite, "tolerations"),
 	"spec.capacity.placement.tolerations[*].key unset":        stalls("Applied", refusedWrite, "tolerations"),
 	"spec.isolation.allowFrom[*].environmentRef.name maximum": stalls("InputsResolved", "InvalidSettings", "spec.isolation.allowFrom"),
+	"spec.managedUpdates.window.timeZone maximum":             stalls("InputsResolved", "InvalidSettings", "spec.managedUpdates.window", "timeZone"),
 	"spec.routing.gatewayRef.namespace unset":                 stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
 	"spec.routing.gatewayRef.sectionName unset":               stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
 	"spec.routing.type set":                                   stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
