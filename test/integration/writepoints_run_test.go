@@ -281,21 +281,28 @@ func (r *performance) finish(done func(*v1alpha1.Environment) bool) {
 	r.rest()
 }
 
-// written is what whoever is there wrote lately. An Application's summary may come later than all else.
+// written is what whoever is there wrote lately, but for the summaries of an Application and of its versions: they are paced, and may come
+// seconds after all else.
 func (r *performance) written(since time.Time) []string {
-	return slices.DeleteFunc(r.last.Since(since), func(w string) bool { return strings.Contains(w, " applications/") })
+	return slices.DeleteFunc(r.last.Since(since), summary.MatchString)
 }
+
+var summary = regexp.MustCompile(` (applications|applicationversions)/`)
 
 func (r *performance) rest() {
 	r.t.Helper()
 	r.Eventually(func() []string { return r.written(time.Now().Add(-pauseBetween)) }).Should(BeEmpty(), "it comes to rest")
 }
 
-// silent demands that one more look writes nothing.
+// silent demands that one more look writes nothing, and that summaries come to an end as well.
 func (r *performance) silent() {
 	r.t.Helper()
 	now := time.Now()
 	r.touch()
 	time.Sleep(pauseBetween)
 	r.Expect(r.written(now)).To(BeEmpty(), "at rest, another look")
+	r.Eventually(func() []string { return r.last.Since(time.Now().Add(-pauseBetween)) }).WithTimeout(3*progress).Should(BeEmpty(), "summaries come to an end")
 }
+
+// progress is how far apart writes of a summary are.
+const progress = 5 * time.Second
