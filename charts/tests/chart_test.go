@@ -339,8 +339,9 @@ func TestDeployment(t *testing.T) {
 		holds  func(appsv1.Deployment) bool
 	}{
 		{"rolls with a lease and a bucket", "store: {s3: {bucket: artifacts}}", func(d appsv1.Deployment) bool { return d.Spec.Strategy.Type == "" }},
-		{"recreates where only one node can have the volume", "", func(d appsv1.Deployment) bool {
-			return d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
+		{"starts none beside the old where only one node can have the volume", "", func(d appsv1.Deployment) bool {
+			r := d.Spec.Strategy.RollingUpdate
+			return r != nil && r.MaxSurge.IntValue() == 0 && r.MaxUnavailable.IntValue() == 1
 		}},
 		{"recreates without a lease", "store: {enabled: false}\nleaderElection: {enabled: false}", func(d appsv1.Deployment) bool {
 			return d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
