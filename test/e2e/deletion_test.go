@@ -48,7 +48,7 @@ func TestDeletingLeavesNothing(t *testing.T) {
 	}))
 	kinds := "deployments,replicasets,pods,services,endpointslices,ingresses,httproutes,horizontalpodautoscalers," +
 		"poddisruptionbudgets,serviceaccounts,networkpolicies,secrets,configmaps,roles,rolebindings,persistentvolumeclaims," +
-		"controllerrevisions,beanpod"
+		"controllerrevisions,jobs," + strings.Join(namespacedKinds(t), ",")
 	before := mustKubectl(t, "get", kinds, "-n", ns, "-o", "name")
 	for _, want := range []string{
 		"deployment.apps/", "service/", "endpointslice", "ingress.networking", "httproute.gateway", "horizontalpodautoscaler",
@@ -72,4 +72,14 @@ func TestDeletingLeavesNothing(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// namespacedKinds of ours; Platforms are the cluster's, and stay.
+func namespacedKinds(t *testing.T) []string {
+	t.Helper()
+	kinds := strings.Fields(mustKubectl(t, "api-resources", "--categories=beanpod", "--namespaced", "-o", "name"))
+	if len(kinds) == 0 {
+		t.Fatal("kubectl api-resources lists no kind of the category beanpod")
+	}
+	return kinds
 }
