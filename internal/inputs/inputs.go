@@ -63,8 +63,9 @@ func (l *Loader) Load(ctx context.Context, env *v1alpha1.Environment, known Know
 			return cmp.Or(err, unfit)
 		},
 		func() error { return l.deployable(layers.Version, layers.Platform) },
+		func() (err error) { layers.Environment, err = withOptions(env, layers.Version); return err },
 		func() (err error) { layers.Checked, err = l.references(ctx, env, known.Inputs); return err },
-		func() error { return l.host(ctx, env) },
+		func() error { return l.host(ctx, layers.Environment) },
 	} {
 		if err := step(); err != nil {
 			return layers, err
