@@ -16,10 +16,14 @@ import (
 	"time"
 
 	client "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
+
+// quiet stops the client from writing to standard error: what it writes is in the errors that it returns.
+var quiet = sync.OnceFunc(logging.Disable)
 
 // patience is how long one command may take.
 const patience = 5 * time.Second
@@ -47,6 +51,7 @@ func Open(ctx context.Context, c contract.Coordinates, o queue.Options, credenti
 	if c.Name == "" || c.Group == "" {
 		return nil, fmt.Errorf("the queue at %s has no name or no group; set queue.redis.stream and queue.redis.group", c.URL)
 	}
+	quiet()
 	dial, err := options(c, credentials)
 	if err != nil {
 		return nil, err

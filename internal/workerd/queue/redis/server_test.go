@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -134,4 +135,21 @@ func mustSend(ctx context.Context, t *testing.T, q queue.Queue, bodies ...string
 			t.Fatal(fmt.Errorf("Send: %w", err))
 		}
 	}
+}
+
+// freeze stops the server with SIGSTOP, or lets it go on.
+func (s *server) freeze(t *testing.T, stop bool) {
+	t.Helper()
+	signal := syscall.SIGCONT
+	if stop {
+		signal = syscall.SIGSTOP
+	}
+	if err := s.command.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func deadline(t *testing.T, after time.Duration) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), after)
 }
