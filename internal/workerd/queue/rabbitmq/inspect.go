@@ -128,7 +128,7 @@ func refused(err error, code int) bool {
 }
 
 // differs is how the broker complains about the first argument that is not as declared.
-var differs = regexp.MustCompile(`inequivalent arg '([^']+)' for queue .* but current is (?:the value '(.*)' of type '(\w+)'|'(\w+)'|none)`)
+var differs = regexp.MustCompile(`inequivalent arg '([^']+)' for queue .* but current is (?:the value '(.*)' of type '(\w+)'|'([^']*)'|none)`)
 
 // learn finds the arguments of a queue that is there. The protocol has no question for it; but who declares a queue with others
 // than it has is told one of them, and nothing changes.
@@ -145,11 +145,15 @@ func learn(c *amqp.Connection, name string, guess amqp.Table) (amqp.Table, error
 		if found == nil {
 			return nil, err
 		}
-		argument, value, kind, flag := found[1], found[2], found[3], found[4]
+		// Values of the type that we guessed come without their type.
+		argument, value, kind, none := found[1], found[2]+found[4], found[3], strings.HasSuffix(found[0], "none")
+		if _, number := guess[argument].(int64); number {
+			kind = "long"
+		}
 		switch {
-		case argument == "x-queue-type" || flag != "":
+		case argument == "x-queue-type" || !strings.HasPrefix(argument, "x-"):
 			return nil, fmt.Errorf("it is %s, not a durable quorum queue, and would lose messages or never say how often one was tried; declare another one with x-queue-type quorum, and move the messages", describe(argument, value))
-		case kind == "":
+		case none:
 			delete(guess, argument)
 		default:
 			guess[argument] = typed(value, kind)
@@ -169,11 +173,11 @@ func describe(argument, value string) string {
 }
 
 func typed(value, kind string) any {
-	if n, err := strconv.ParseInt(value, 10, 64); err == nil && kind != "longstr" {
-		return n
-	}
-	if kind == "bool" {
+	switch n, err := strconv.ParseInt(value, 10, 64); {
+	case kind == "bool":
 		return value == "true"
+	case err == nil && kind != "longstr" && kind != "":
+		return n
 	}
 	return value
 }

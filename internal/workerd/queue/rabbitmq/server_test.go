@@ -217,16 +217,21 @@ func usual(consumer string) queue.Options {
 
 func mustReceive(t *testing.T, q queue.Queue, n int) []*queue.Message {
 	t.Helper()
-	var got []*queue.Message
-	for end := time.Now().Add(20 * time.Second); len(got) < n && time.Now().Before(end); {
+	var (
+		got  []*queue.Message
+		last error
+	)
+	// A node that has just started may answer with errors for a while.
+	for end := time.Now().Add(time.Minute); len(got) < n && time.Now().Before(end); {
 		more, err := q.Receive(t.Context(), n-len(got), time.Second)
 		if err != nil {
-			t.Fatalf("Receive: %v", err)
+			last = err
+			time.Sleep(200 * time.Millisecond)
 		}
 		got = append(got, more...)
 	}
 	if len(got) != n {
-		t.Fatalf("received %d messages, want %d", len(got), n)
+		t.Fatalf("received %d messages, want %d; last error: %v", len(got), n, last)
 	}
 	return got
 }
