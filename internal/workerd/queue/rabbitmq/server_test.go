@@ -84,12 +84,23 @@ func common(t *testing.T) *server {
 	return s
 }
 
+// turn is held by the one test with a server of its own: nodes take their memory and time.
+var turn sync.Mutex
+
+// alone waits for the turn, and ends both with the test.
+func (s *server) alone(t *testing.T) {
+	t.Helper()
+	turn.Lock()
+	t.Cleanup(turn.Unlock)
+	t.Cleanup(s.end)
+}
+
 // alone is a server that the test may kill.
 func alone(t *testing.T) *server {
 	t.Helper()
 	installed(t)
 	s := &server{dir: t.TempDir()}
-	t.Cleanup(s.end)
+	s.alone(t)
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
