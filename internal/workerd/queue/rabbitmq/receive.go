@@ -18,24 +18,25 @@ const (
 
 // Receive fetches what is there, and looks at an empty queue until something is.
 func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]*queue.Message, error) {
-	l, err := q.taking(ctx)
-	if err != nil {
-		return nil, err
-	}
 	type answer struct {
 		messages []*queue.Message
 		err      error
 	}
 	answers := make(chan answer, 1)
 	go func() {
+		l, err := q.taking(ctx)
+		if err != nil {
+			answers <- answer{err: err}
+			return
+		}
 		messages, err := q.receive(ctx, l, max, time.Now().Add(wait))
-		answers <- answer{messages, err}
+		answers <- answer{messages, q.wrap(err)}
 	}()
 	result := func(a answer) ([]*queue.Message, error) {
 		if len(a.messages) == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return a.messages, q.wrap(a.err)
+		return a.messages, a.err
 	}
 	select {
 	case a := <-answers:

@@ -20,8 +20,19 @@ import (
 // longest is how long a message is held for a delay: the broker takes back what is held for 30 minutes, and all else with it.
 const longest = 15 * time.Minute
 
-// settle does a step on a message that is held, and waits until the broker has handled it.
-func (q *Queue) settle(m *queue.Message, end state, step func(*handle) error) error {
+// settle does a step on a message that is held, and waits until the broker has handled it, or ctx ends: then it may happen yet.
+func (q *Queue) settle(ctx context.Context, m *queue.Message, end state, step func(*handle) error) error {
+	done := make(chan error, 1)
+	go func() { done <- q.settled(m, end, step) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return q.wrap(ctx.Err())
+	}
+}
+
+func (q *Queue) settled(m *queue.Message, end state, step func(*handle) error) error {
 	h := m.Handle.(*handle)
 	h.lock.Lock()
 	defer h.lock.Unlock()
@@ -45,8 +56,8 @@ func (q *Queue) settle(m *queue.Message, end state, step func(*handle) error) er
 }
 
 // Delete acknowledges. A connection that breaks before the broker says so brings the message back: ErrGone.
-func (q *Queue) Delete(_ context.Context, m *queue.Message) error {
-	return q.settle(m, settled, func(h *handle) error { return h.link.channel.Ack(h.tag, false) })
+func (q *Queue) Delete(ctx context.Context, m *queue.Message) error {
+	return q.settle(ctx, m, settled, func(h *handle) error { return h.link.channel.Ack(h.tag, false) })
 }
 
 // Extend has nothing to do while the connection lives.
@@ -62,12 +73,12 @@ func (q *Queue) Extend(_ context.Context, m *queue.Message, _ time.Duration) err
 
 // Release gives the message back; after a delay, which is 15 minutes at most, the daemon does so later. RabbitMQ counts every
 // delivery that it takes back.
-func (q *Queue) Release(_ context.Context, m *queue.Message, after time.Duration, _ bool) error {
+func (q *Queue) Release(ctx context.Context, m *queue.Message, after time.Duration, _ bool) error {
 	giveBack := func(h *handle) error { return h.link.channel.Nack(h.tag, false, true) }
 	if after <= 0 {
-		return q.settle(m, released, giveBack)
+		return q.settle(ctx, m, released, giveBack)
 	}
-	return q.settle(m, released, func(h *handle) error {
+	return q.settle(ctx, m, released, func(h *handle) error {
 		// A connection that is over by then has given it back itself.
 		time.AfterFunc(min(after, longest), func() { _ = giveBack(h) })
 		return nil
@@ -78,7 +89,7 @@ func (q *Queue) Release(_ context.Context, m *queue.Message, after time.Duration
 // x-death says why in the broker's words. Elsewhere it publishes a copy with the attributes of a dead letter and deletes the
 // message after the confirmation; the end of the daemon or of the connection in between makes a second copy, with the same ID.
 func (q *Queue) DeadLetter(ctx context.Context, m *queue.Message, reason string) error {
-	return q.settle(m, settled, func(h *handle) error {
+	return q.settle(ctx, m, settled, func(h *handle) error {
 		if q.moves {
 			return h.link.channel.Nack(h.tag, false, false)
 		}

@@ -34,9 +34,6 @@ type batch struct {
 func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]*queue.Message, error) {
 	end := time.Now().Add(wait)
 	for {
-		if err := q.tidy(ctx); err != nil {
-			return nil, q.failed(ctx, err)
-		}
 		b, err := q.take(ctx, max)
 		if err != nil {
 			return nil, q.failed(ctx, err)
@@ -100,44 +97,50 @@ func (q *Queue) abandon(tokens ...string) {
 	q.lost = append(q.lost, tokens...)
 }
 
+// answer is what one run of the script brought.
+type answer struct {
+	batch
+	err error
+}
+
 // take runs the script to its end even if ctx ends meanwhile: an answer that nobody reads would keep messages. It waits a
 // moment for it, and else gives back whatever it brings.
 func (q *Queue) take(ctx context.Context, max int) (batch, error) {
 	if ctx.Err() != nil {
 		return batch{}, ctx.Err()
 	}
-	type answer struct {
-		batch
-		err error
-	}
-	token, answers := rand.Text(), make(chan answer, 1)
-	go func() {
-		raw, err := q.run(context.WithoutCancel(ctx), receive, q.keys, max, q.options.Visibility.Milliseconds(), token).Slice()
-		b, wrong := parse(raw, token)
-		answers <- answer{b, errors.Join(err, wrong)}
-	}()
+	token, answers, whole := rand.Text(), make(chan answer, 1), context.WithoutCancel(ctx)
+	go func() { answers <- q.ask(whole, token, max) }()
 	select {
 	case a := <-answers:
-		if a.err != nil {
-			q.abandon(token)
-		}
 		return a.batch, a.err
 	case <-ctx.Done():
 	}
 	select {
 	case a := <-answers:
-		if a.err != nil {
-			q.abandon(token)
-		}
 		return a.batch, a.err
 	case <-time.After(time.Second / 2):
 		go func() {
 			<-answers
 			q.abandon(token)
-			_ = q.giveBack(context.WithoutCancel(ctx)) // kept for the next try if it fails
+			_ = q.giveBack(whole) // kept for the next try if it fails
 		}()
 		return batch{}, ctx.Err()
 	}
+}
+
+// ask runs the script once. What it hands over without an answer is given back later.
+func (q *Queue) ask(ctx context.Context, token string, max int) answer {
+	if err := q.tidy(ctx); err != nil {
+		return answer{err: err}
+	}
+	raw, err := q.run(ctx, receive, q.keys, max, q.options.Visibility.Milliseconds(), token).Slice()
+	if err != nil {
+		q.abandon(token)
+		return answer{err: err}
+	}
+	b, err := parse(raw, token)
+	return answer{b, err}
 }
 
 // idle returns when an entry after last appears, or the time is over; it takes nothing.

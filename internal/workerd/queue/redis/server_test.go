@@ -148,8 +148,3 @@ func (s *server) freeze(t *testing.T, stop bool) {
 		t.Fatal(err)
 	}
 }
-
-func deadline(t *testing.T, after time.Duration) (context.Context, context.CancelFunc) {
-	t.Helper()
-	return context.WithTimeout(t.Context(), after)
-}
