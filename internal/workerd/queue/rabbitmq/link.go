@@ -10,7 +10,12 @@ import (
 	"sync"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
+
+// lanes is how many channels a daemon fetches through: a channel waits for the answer to each request.
+const lanes = 4
 
 // link is a connection with one channel. When either breaks both are over, and so is what was received through it.
 type link struct {
@@ -19,6 +24,9 @@ type link struct {
 	gone       chan struct{}
 	// rpc is held during a request that the broker answers: the library does not keep answers apart.
 	rpc sync.Mutex
+
+	// lanes are links on the same connection, this one first, through which messages are fetched at a time.
+	lanes []*link
 
 	// flushes counts the barriers that were begun, and flushed the last that ended.
 	flush            sync.Mutex
@@ -47,6 +55,30 @@ func newLink(connection *amqp.Connection) (*link, error) {
 		_ = connection.Close() // no more than a repetition where it is what broke
 	}()
 	return l, nil
+}
+
+// widen makes more lanes.
+func widen(l *link) error {
+	l.lanes = []*link{l}
+	for len(l.lanes) < lanes {
+		more, err := newLink(l.connection)
+		if err != nil {
+			return err
+		}
+		l.lanes = append(l.lanes, more)
+	}
+	return nil
+}
+
+// get takes a message, nil if there is none.
+func (l *link) get(name string) (*queue.Message, error) {
+	l.rpc.Lock()
+	defer l.rpc.Unlock()
+	d, ok, err := l.channel.Get(name, false)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return message(l, d), nil
 }
 
 // confirm makes a link on which the broker confirms what is published.

@@ -86,10 +86,7 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-func (q *Queue) taking(ctx context.Context) (*link, error) {
-	return q.link(ctx, &q.take, func(*link) error { return nil })
-}
-
+func (q *Queue) taking(ctx context.Context) (*link, error)  { return q.link(ctx, &q.take, widen) }
 func (q *Queue) putting(ctx context.Context) (*link, error) { return q.link(ctx, &q.put, confirm) }
 
 // link is the connection at hand, or a new one when that broke.

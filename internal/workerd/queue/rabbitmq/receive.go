@@ -5,6 +5,9 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
@@ -66,21 +69,46 @@ func (q *Queue) receive(ctx context.Context, l *link, max int, end time.Time) ([
 	}
 }
 
+// fetch takes up to max messages: one, and if there is one, others through all channels at a time. An error means that the
+// connection is over, and with it all that came.
 func (q *Queue) fetch(ctx context.Context, l *link, max int) ([]*queue.Message, error) {
-	var got []*queue.Message
-	for len(got) < max && ctx.Err() == nil {
-		l.rpc.Lock()
-		d, ok, err := l.channel.Get(q.at.Name, false)
-		l.rpc.Unlock()
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			break
-		}
-		got = append(got, message(l, d))
+	first, err := l.get(q.at.Name)
+	if first == nil || err != nil || max == 1 {
+		return some(first), err
+	}
+	var (
+		group  sync.WaitGroup
+		lock   sync.Mutex
+		got    = some(first)
+		left   atomic.Int64
+		broken error
+	)
+	left.Store(int64(max - 1))
+	for _, lane := range l.lanes[:min(max-1, len(l.lanes))] {
+		group.Go(func() {
+			for ctx.Err() == nil && left.Add(-1) >= 0 {
+				m, err := lane.get(q.at.Name)
+				lock.Lock()
+				got, broken = append(got, some(m)...), errors.Join(broken, err)
+				lock.Unlock()
+				if m == nil {
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	if broken != nil {
+		return nil, broken
 	}
 	return got, nil
+}
+
+func some(m *queue.Message) []*queue.Message {
+	if m == nil {
+		return nil
+	}
+	return []*queue.Message{m}
 }
 
 // watch says that something waits, or false when the time is over. It looks, less and less often, and takes nothing: a consumer
