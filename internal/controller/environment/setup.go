@@ -46,6 +46,7 @@ const (
 	indexPlatform    = "environment.platform"
 	indexSecret      = "environment.secret"
 	indexConfigMap   = "environment.configMap"
+	indexLink        = "environment.link"
 )
 
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments,verbs=get;list;watch;patch
@@ -77,9 +78,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Named("environment").
 		For(&v1alpha1.Environment{}, builder.WithPredicates(r.forgetting(), shell.ByUsers())).
 		Watches(&v1alpha1.Environment{}, r.wake(inputs.EnvironmentsByName, anyNamespace), builder.WithPredicates(shell.ByUsers())).
+		Watches(&v1alpha1.Environment{}, r.wake(indexLink), builder.WithPredicates(shell.ByUsers())).
 		Watches(&v1alpha1.Application{}, r.wake(indexApplication), builder.WithPredicates(shell.ComingAndGoing())).
 		Watches(&v1alpha1.ApplicationVersion{}, r.wake(indexVersion)).
 		Watches(&corev1.Secret{}, r.wake(indexSecret), builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, r.wakeLinking(), builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, r.wake(indexConfigMap), builder.OnlyMetadata).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&appsv1.Deployment{}, children{}).
@@ -122,6 +125,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}),
 		indexSecret:    env(inputs.SecretNames),
 		indexConfigMap: env(inputs.ConfigMapNames),
+		indexLink:      env(inputs.LinkNames),
 	} {
 		if err := indexer.IndexField(ctx, &v1alpha1.Environment{}, name, extract); err != nil {
 			return fmt.Errorf("adding index %s: %w", name, err)
