@@ -84,3 +84,22 @@ func TestWarnings(t *testing.T) {
 		})
 	}
 }
+
+func TestOpenRefusesServers(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		flags []string
+		want  string
+	}{
+		"cluster": {[]string{"--cluster-enabled", "yes"}, "part of a Redis Cluster"},
+		"replica": {[]string{"--replicaof", "127.0.0.1 1"}, "name the primary"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, test.flags...)
+			if _, err := Open(t.Context(), s.coordinates("orders"), plain("a"), nil); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v does not say %q", err, test.want)
+			}
+		})
+	}
+}
