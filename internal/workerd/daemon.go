@@ -31,10 +31,10 @@ var errDrained = errors.New("the daemon stops")
 
 // Scheduler enqueues periodic tasks beside the daemon.
 type Scheduler interface {
-	// Run returns soon after ctx ends.
-	Run(ctx context.Context)
-	// Leading says whether this daemon is the one that enqueues.
-	Leading() bool
+	// Run returns soon after ctx ends. Its error is only told.
+	Run(ctx context.Context) error
+	// Leader says whether this daemon is the one that enqueues.
+	Leader() bool
 }
 
 // Parts of a daemon that it does not make itself.
@@ -153,9 +153,11 @@ func (d *Daemon) schedule(ctx context.Context) {
 		d.log.Error("Periodic tasks are off", "error", err.Error())
 		return
 	}
-	leading := s.Leading
+	leading := s.Leader
 	d.leading.Store(&leading)
-	s.Run(ctx)
+	if err := s.Run(ctx); err != nil {
+		d.log.Warn("Ending the periodic tasks failed", "error", err.Error())
+	}
 }
 
 // sleep says false when ctx ended first.

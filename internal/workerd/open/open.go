@@ -11,13 +11,18 @@ import (
 
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
+	"github.com/beanpod-dev/beanpod/internal/workerd/queue/rabbitmq"
+	"github.com/beanpod-dev/beanpod/internal/workerd/queue/redis"
 )
 
 // Adapter opens queues of one kind of broker. Credentials are the keys and values of the queue's Secret.
 type Adapter func(ctx context.Context, c contract.Coordinates, o queue.Options, credentials map[string]string) (queue.Queue, error)
 
 // adapters has one line for each broker.
-var adapters = map[contract.Provider]Adapter{}
+var adapters = map[contract.Provider]Adapter{
+	contract.RabbitMQ: rabbitmq.Open,
+	contract.Redis:    redis.Open,
+}
 
 // Queue opens the queue at c.
 func Queue(ctx context.Context, c contract.Coordinates, o queue.Options, credentials map[string]string) (queue.Queue, error) {

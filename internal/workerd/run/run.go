@@ -26,6 +26,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/workerd/config"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/open"
+	"github.com/beanpod-dev/beanpod/internal/workerd/periodic"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
 
@@ -93,6 +94,7 @@ func serve(ctx context.Context, c contract.Config, f flags, instance string, log
 			}
 			return open.Queue(ctx, c.Queue, o, credentials)
 		},
+		Schedule: func(q queue.Queue) (workerd.Scheduler, error) { return periodic.Open(q, c, instance, log) },
 	})
 	if err != nil {
 		return err
