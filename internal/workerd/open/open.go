@@ -11,6 +11,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
+	"github.com/beanpod-dev/beanpod/internal/workerd/queue/nats"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/rabbitmq"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/redis"
 )
@@ -20,6 +21,7 @@ type Adapter func(ctx context.Context, c contract.Coordinates, o queue.Options, 
 
 // adapters has one line for each broker.
 var adapters = map[contract.Provider]Adapter{
+	contract.NATS:     nats.Open,
 	contract.RabbitMQ: rabbitmq.Open,
 	contract.Redis:    redis.Open,
 }

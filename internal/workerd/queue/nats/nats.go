@@ -69,10 +69,6 @@ func Open(ctx context.Context, c contract.Coordinates, o queue.Options, credenti
 		q.conn.Close()
 		return nil, err
 	}
-	if err := q.pulls.listen(); err != nil {
-		q.conn.Close()
-		return nil, fmt.Errorf("listening for messages of stream %s: %w", c.Name, err)
-	}
 	return q, nil
 }
 

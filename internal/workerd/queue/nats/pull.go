@@ -13,7 +13,6 @@ import (
 	"time"
 
 	client "github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 )
 
 const (
@@ -26,17 +25,15 @@ const (
 
 var errClosed = errors.New("the queue is closed")
 
-// puller asks for messages. All answers come to one subscription that lives as long as the queue: none that is under way
-// while somebody stops waiting is left unread, as it would be with a subscription for each request.
+// puller asks for messages. A request keeps its subscription until the broker has said all, although nobody waits for it any
+// more: no answer that is under way meanwhile is left unread.
 type puller struct {
 	queue  *natsQueue
-	inbox  string
 	ended  chan struct{} // closed by close
 	giving sync.WaitGroup
 
 	lock   sync.Mutex
-	pulls  map[string]*pull
-	lost   chan struct{} // closed when the connection is lost
+	pulls  map[*pull]bool
 	closed bool
 }
 
@@ -47,85 +44,68 @@ type pull struct {
 	done      chan struct{} // closed when the broker has said all
 	status    string
 	abandoned bool
+	answers   *client.Subscription
 }
 
 func (p *puller) init(q *natsQueue) {
-	p.queue, p.inbox = q, client.NewInbox()
-	p.ended, p.lost, p.pulls = make(chan struct{}), make(chan struct{}), map[string]*pull{}
+	p.queue = q
+	p.ended, p.pulls = make(chan struct{}), map[*pull]bool{}
 }
 
-func (p *puller) listen() error {
-	s, err := p.queue.conn.Subscribe(p.inbox+".*", p.arrived)
-	if err != nil {
-		return err
-	}
-	return s.SetPendingLimits(-1, -1) // what was handed over must not be dropped here; it is bounded by what was asked for
-}
-
-// arrived sorts an answer to its request. It runs in one goroutine.
-func (p *puller) arrived(m *client.Msg) {
-	token := strings.TrimPrefix(m.Subject, p.inbox+".")
+// arrived takes one answer.
+func (p *puller) arrived(one *pull, m *client.Msg) {
 	p.lock.Lock()
 	defer p.lock.Unlock()
-	one := p.pulls[token]
-	if status := m.Header.Get("Status"); status != "" && len(m.Data) == 0 && !strings.HasPrefix(m.Reply, ackPrefix) {
-		if one != nil && status != "100" {
+	if !strings.HasPrefix(m.Reply, ackPrefix) { // not a delivery
+		if status := m.Header.Get("Status"); status != "" && status != "100" {
 			one.status = status
-			p.finish(token, one)
+			p.finish(one)
 		}
 		return
 	}
-	if one == nil || one.abandoned {
+	if one.abandoned {
 		p.giving.Go(func() { p.queue.giveBack(m) })
 	} else {
 		one.messages = append(one.messages, m)
 	}
-	if one != nil {
-		if one.got++; one.got == one.want {
-			p.finish(token, one)
-		}
+	if one.got++; one.got == one.want {
+		p.finish(one)
 	}
 }
 
 // finish needs the lock.
-func (p *puller) finish(token string, one *pull) {
-	if p.pulls[token] == one {
-		delete(p.pulls, token)
+func (p *puller) finish(one *pull) {
+	if p.pulls[one] {
+		delete(p.pulls, one)
 		close(one.done)
+		if one.answers != nil {
+			_ = one.answers.Drain() // reads what has come already
+		}
 	}
 }
 
 func (p *puller) disconnected() {
 	p.lock.Lock()
 	defer p.lock.Unlock()
-	close(p.lost)
-	p.lost = make(chan struct{})
-	for token, one := range p.pulls { // the broker forgets them with the connection
-		p.finish(token, one)
+	for one := range p.pulls { // the broker forgets them with the connection
+		p.finish(one)
 	}
 }
 
 // once asks for up to want messages and waits for the first one up to expires; then it takes what is there.
 func (p *puller) once(ctx context.Context, want int, expires time.Duration) ([]*client.Msg, string, error) {
-	token := nuid.Next()
 	one := &pull{want: want, done: make(chan struct{})}
-	p.lock.Lock()
-	if p.closed {
-		p.lock.Unlock()
-		return nil, "", errClosed
-	}
-	p.pulls[token] = one
-	p.lock.Unlock()
-	if err := p.ask(token, want, expires); err != nil {
+	if err := p.ask(one, expires); err != nil {
 		p.lock.Lock()
 		defer p.lock.Unlock()
-		p.finish(token, one)
+		p.finish(one)
+		one.abandoned = true
 		return one.messages, "", err
 	}
 	timer := time.AfterFunc(expires+late, func() {
 		p.lock.Lock()
 		defer p.lock.Unlock()
-		p.finish(token, one)
+		p.finish(one)
 	})
 	select {
 	case <-one.done:
@@ -140,13 +120,22 @@ func (p *puller) once(ctx context.Context, want int, expires time.Duration) ([]*
 }
 
 // ask sends the request: no_wait with expires means to wait for the first message, and for no others.
-func (p *puller) ask(token string, want int, expires time.Duration) error {
-	request, err := json.Marshal(map[string]any{"batch": want, "expires": expires.Nanoseconds(), "no_wait": true})
+func (p *puller) ask(one *pull, expires time.Duration) error {
+	request, err := json.Marshal(map[string]any{"batch": one.want, "expires": expires.Nanoseconds(), "no_wait": true})
 	if err != nil {
 		return err
 	}
-	subject := fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", p.queue.at.Name, p.queue.at.Group)
-	return p.queue.conn.PublishRequest(subject, p.inbox+"."+token, request)
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	inbox := client.NewInbox()
+	if one.answers, err = p.queue.conn.Subscribe(inbox, func(m *client.Msg) { p.arrived(one, m) }); err != nil {
+		return err
+	}
+	p.pulls[one] = true
+	return p.queue.conn.PublishRequest(fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", p.queue.at.Name, p.queue.at.Group), inbox, request)
 }
 
 // close waits for the answers to the last requests, to give back what they bring.
@@ -159,7 +148,7 @@ func (p *puller) close() {
 	p.closed = true
 	close(p.ended)
 	var open []*pull
-	for _, one := range p.pulls {
+	for one := range p.pulls {
 		open = append(open, one)
 	}
 	p.lock.Unlock()

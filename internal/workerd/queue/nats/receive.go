@@ -41,7 +41,7 @@ func (q *natsQueue) Receive(ctx context.Context, limit int, wait time.Duration) 
 		began := time.Now()
 		raw, status, err := q.pulls.once(ctx, limit, min(round, max(time.Until(end), 10*time.Millisecond)))
 		if len(raw) > 0 {
-			return q.messages(ctx, raw, began), nil
+			return q.messages(ctx, raw), nil
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -124,18 +124,18 @@ func (q *natsQueue) repair(ctx context.Context) error {
 }
 
 // messages reads deliveries. What was received is returned, whatever happened to ctx.
-func (q *natsQueue) messages(ctx context.Context, raw []*client.Msg, asked time.Time) []*queue.Message {
+func (q *natsQueue) messages(ctx context.Context, raw []*client.Msg) []*queue.Message {
 	ctx = context.WithoutCancel(ctx)
 	var out []*queue.Message
 	for _, r := range raw {
-		if m := q.message(ctx, r, asked); m != nil {
+		if m := q.message(ctx, r); m != nil {
 			out = append(out, m)
 		}
 	}
 	return out
 }
 
-func (q *natsQueue) message(ctx context.Context, r *client.Msg, asked time.Time) *queue.Message {
+func (q *natsQueue) message(ctx context.Context, r *client.Msg) *queue.Message {
 	meta, err := r.Metadata()
 	if err != nil {
 		return nil // not a delivery: somebody else writes to our inbox
@@ -152,7 +152,6 @@ func (q *natsQueue) message(ctx context.Context, r *client.Msg, asked time.Time)
 	if m.Attempt == 1 {
 		m.FirstReceivedAt = time.Now().UTC()
 	}
-	_ = asked
 	return m
 }
 
@@ -160,7 +159,7 @@ func (q *natsQueue) message(ctx context.Context, r *client.Msg, asked time.Time)
 func (q *natsQueue) giveBack(r *client.Msg) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if m := q.message(ctx, r, time.Now()); m != nil {
+	if m := q.message(ctx, r); m != nil {
 		_ = q.Release(ctx, m, 0, false) // if that fails, it comes back when its visibility ends
 	}
 }

@@ -32,7 +32,9 @@ func (q *natsQueue) settle(ctx context.Context, address, what string, repeat boo
 }
 
 // Delete is a confirmed acknowledgement. That of a receiver who is late counts too: the message was worked.
-func (q *natsQueue) Delete(ctx context.Context, m *queue.Message) error { return q.finish(ctx, m, "+ACK") }
+func (q *natsQueue) Delete(ctx context.Context, m *queue.Message) error {
+	return q.finish(ctx, m, "+ACK")
+}
 
 func (q *natsQueue) finish(ctx context.Context, m *queue.Message, how string) error {
 	d := m.Handle.(*delivery)
@@ -50,7 +52,7 @@ func (q *natsQueue) finish(ctx context.Context, m *queue.Message, how string) er
 
 // Extend begins the time of the consumer anew: the broker knows no other. Who held the message when this time ended does not
 // get it back, although the broker would let them: another one may have it.
-func (q *natsQueue) Extend(ctx context.Context, m *queue.Message, by time.Duration) error {
+func (q *natsQueue) Extend(ctx context.Context, m *queue.Message, _ time.Duration) error {
 	d := m.Handle.(*delivery)
 	d.lock.Lock()
 	defer d.lock.Unlock()
@@ -64,7 +66,6 @@ func (q *natsQueue) Extend(ctx context.Context, m *queue.Message, by time.Durati
 		return fmt.Errorf("keeping message %s: the broker did not confirm: %w", m.ID, err)
 	}
 	d.until = now.Add(q.held)
-	_ = by
 	return nil
 }
 
