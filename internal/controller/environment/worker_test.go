@@ -5,6 +5,7 @@ package environment
 
 import (
 	"context"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -45,6 +46,8 @@ var _ = Describe("Workers", func() {
 		Expect(spec.InitContainers).To(HaveLen(1))
 		Expect(*spec.InitContainers[0].RestartPolicy).To(Equal(corev1.ContainerRestartPolicyAlways))
 		Expect(bench.Live.Get(ctx, w.key("blue"), &corev1.Service{})).NotTo(Succeed())
+		w.later(2 * time.Second)
+		w.mustPass(ctx)
 		Expect(w.environment(ctx).Status.Queue.URL).To(HavePrefix("nats://nats.queues:4222#beanpod-" + w.namespace + "-blue-"))
 		Expect(w.environment(ctx).Status.Queue.DeadLetterURL).To(HaveSuffix("-dead"))
 		_, writes := w.mustPass(ctx)
