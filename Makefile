@@ -89,9 +89,9 @@ test-platforms: ## Build and run the sample of every platform in its image, with
 .PHONY: test-integration
 test-integration: ## Run tests against a real API server, etcd, buckets and brokers.
 	$(CLUSTER) build control-plane
-	$(CLUSTER) packages brokers || [ "$${CI:-}" != true ] # without them their tests are skipped
-	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); \
-	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" go test -timeout 30m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration))
+	brokers=; if $(CLUSTER) packages brokers; then brokers=1; elif [ "$${CI:-}" = true ]; then exit 1; fi; \
+	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); nats=$$(hack/tools/build nats-server); \
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" BROKERS="$$brokers" go test -timeout 30m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration))
 
 .PHONY: test-e2e
 test-e2e: ## Run tests on a real one-node cluster (root needed).

@@ -273,7 +273,7 @@ func TestArgs(t *testing.T) {
 			"--store-spool=/var/lib/beanpod/spool",
 			"--store-address=:8090",
 			"--store-url=http://beanpod-store.beanpod-system.svc:8090",
-			"--bundle-image=beanpod.dev/beanpod:0.1.0",
+			"--bundle-image=beanpod.dev/beanpod:0.1.0", "--namespace=beanpod-system",
 		}},
 		{"everything", everything, []string{
 			"--leader-elect=true",
@@ -292,7 +292,7 @@ func TestArgs(t *testing.T) {
 			"--store-spool=/var/lib/beanpod/spool",
 			"--store-address=:8090",
 			"--store-url=http://beanpod-store.beanpod-system.svc:8090",
-			"--bundle-image=mirror.example:5000/beanpod.dev/beanpod@sha256:" + digest,
+			"--bundle-image=mirror.example:5000/beanpod.dev/beanpod@sha256:" + digest, "--namespace=beanpod-system",
 			"--feature=on",
 		}},
 		{"namespaces, no election, no metrics", "watchNamespaces: [team-a, team-b]\nstore: {enabled: false}\nleaderElection: {enabled: false}\nmetrics: {enabled: false}\nrouting: {defaultGateway: {name: main, namespace: gateways}}\nlogLevel: 3", []string{
@@ -302,7 +302,7 @@ func TestArgs(t *testing.T) {
 			"--max-concurrent-reconciles=10",
 			"--zap-log-level=3",
 			"--watch-namespaces=team-a,team-b",
-			"--default-gateway=gateways/main",
+			"--default-gateway=gateways/main", "--bundle-image=beanpod.dev/beanpod:0.1.0", "--namespace=beanpod-system",
 		}},
 	}
 	for _, tt := range tests {

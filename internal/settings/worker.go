@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
@@ -134,14 +133,11 @@ func tasks(list []v1alpha1.PeriodicTask, queue contract.Coordinates) ([]contract
 	var problems []Problem
 	for _, t := range list {
 		field := fmt.Sprintf("spec.worker.periodicTasks[%s]", t.Name)
-		if len(strings.Fields(t.Schedule)) != 5 {
-			problems = append(problems, Problem{Field: field + ".schedule", Message: fmt.Sprintf(
-				"%q does not have the five fields minute, hour, day of month, month and day of week; correct it, as in \"0 23 * * *\"", t.Schedule)})
+		task := contract.Task{Name: t.Name, Path: t.Path, Schedule: t.Schedule, TimeZone: t.TimeZone}
+		if err := contract.Validate(task); err != nil {
+			problems = append(problems, Problem{Field: field, Message: err.Error()})
 		}
-		if _, err := time.LoadLocation(t.TimeZone); err != nil {
-			problems = append(problems, Problem{Field: field + ".timeZone", Message: fmt.Sprintf("no time zone is called %q; use an IANA name, as in Asia/Seoul", t.TimeZone)})
-		}
-		out = append(out, contract.Task{Name: t.Name, Path: t.Path, Schedule: t.Schedule, TimeZone: t.TimeZone})
+		out = append(out, task)
 	}
 	if len(list) > 0 && fifo(queue) {
 		problems = append(problems, Problem{Field: "spec.worker.periodicTasks", Message: "a FIFO queue takes no periodic tasks, " +

@@ -37,7 +37,11 @@
 - --store-spool=/var/lib/beanpod/spool
 - --store-address=:8090
 - --store-url=http://{{ include "beanpod.fullname" . }}-store.{{ include "beanpod.namespace" . }}.svc:8090
+{{- end }}
 - --bundle-image={{ include "beanpod.image" . }}
+- --namespace={{ include "beanpod.namespace" . }}
+{{- with .Values.queue.url }}
+- --queue={{ . }}
 {{- end }}
 {{- if not .Values.platforms.install }}
 - --install-platforms=false
