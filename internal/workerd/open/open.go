@@ -14,6 +14,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/nats"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/rabbitmq"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/redis"
+	"github.com/beanpod-dev/beanpod/internal/workerd/queue/sqs"
 )
 
 // Adapter opens queues of one kind of broker. Credentials are the keys and values of the queue's Secret.
@@ -24,6 +25,7 @@ var adapters = map[contract.Provider]Adapter{
 	contract.NATS:     nats.Open,
 	contract.RabbitMQ: rabbitmq.Open,
 	contract.Redis:    redis.Open,
+	contract.SQS:      sqs.Open,
 }
 
 // Queue opens the queue at c.
