@@ -40,8 +40,10 @@
 {{- end }}
 - --bundle-image={{ include "beanpod.image" . }}
 - --namespace={{ include "beanpod.namespace" . }}
-{{- with .Values.queue.url }}
-- --queue={{ . }}
+{{- if .Values.queue.url }}
+- --queue={{ .Values.queue.url }}
+{{- else if .Values.queue.development.enabled }}
+- --queue=nats://{{ include "beanpod.fullname" . }}-nats.{{ include "beanpod.namespace" . }}.svc:4222
 {{- end }}
 {{- if not .Values.platforms.install }}
 - --install-platforms=false
