@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -94,6 +95,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		&autoscalingv2.HorizontalPodAutoscaler{}, &policyv1.PodDisruptionBudget{}, &appsv1.ControllerRevision{},
 	} {
 		b.Watches(kind, children{}, builder.WithPredicates(butStatus()))
+	}
+	if r.queues != nil {
+		b.WatchesRawSource(source.Channel(r.queues.Events(), &handler.EnqueueRequestForObject{}))
 	}
 	if r.loader.Operator.GatewayAPI {
 		b.Watches(&gatewayv1.HTTPRoute{}, children{}, builder.WithPredicates(butStatus()))
@@ -210,6 +214,9 @@ func (r *Reconciler) forgetting() predicate.Predicate {
 		if env, ok := e.Object.(*v1alpha1.Environment); ok {
 			r.applier.Forget(env)
 			r.frame.Forget(env)
+			if r.queues != nil {
+				r.queues.Forget(client.ObjectKeyFromObject(env))
+			}
 		}
 		return true
 	}}

@@ -30,6 +30,7 @@ func summarize(env *v1alpha1.Environment, p pass) {
 		recordDeployment(env, p)
 		st.Operations = operations(env, p)
 		st.Queue = queueStatus(p, st.Queue)
+		st.Worker = workerStatus(p)
 		st.Platform = onPlatform(shown(p), st.Platform, p.unread)
 	}
 	st.Conditions = condition.Summarize(st.Conditions, env.Generation, metav1.NewTime(p.at), summary(env, p))
@@ -48,6 +49,14 @@ func onPlatform(p settings.Platform, before *v1alpha1.PlatformStatusSummary, unr
 	default:
 		return nil
 	}
+}
+
+// workerStatus says who enqueues the periodic tasks.
+func workerStatus(p pass) *v1alpha1.WorkerStatus {
+	if p.now.Queue.Leader == "" {
+		return nil
+	}
+	return &v1alpha1.WorkerStatus{Leader: p.now.Queue.Leader}
 }
 
 // queueStatus names the queue of a worker. What could not be read stays.
