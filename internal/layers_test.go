@@ -122,7 +122,7 @@ var rows = []row{
 	{packages: "internal/workerd/contract", purity: sidecar, why: whySidecar},
 	{packages: "internal/workerd/...", purity: sidecar, ours: []string{"internal/workerd/..."}, why: whySidecar},
 	{packages: "internal/bundle/report", purity: pure, why: "what pods report is a leaf: the operator reads it too"},
-	{packages: "internal/bundle/...", purity: sidecar, ours: []string{"internal/bundle/..."}, why: "what runs inside pods shares only bundle/report with the operator"},
+	{packages: "internal/bundle/...", purity: sidecar, ours: []string{"internal/bundle/...", "internal/workerd/contract"}, why: "what runs inside pods shares only bundle/report and workerd/contract with the operator"},
 	{packages: "internal/cli/verdict", purity: pure, ours: append([]string{"internal/condition"}, inputs...), why: whyPure},
 	{packages: "internal/cli/...", purity: io, ours: slices.Concat([]string{"."}, purePkgs, ioPkgs), why: whyIO},
 	{packages: "internal/testkit/...", purity: tool, ours: []string{"internal/..."}, why: whyTestkit},

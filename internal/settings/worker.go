@@ -139,6 +139,10 @@ func tasks(list []v1alpha1.PeriodicTask, queue contract.Coordinates) ([]contract
 		}
 		out = append(out, task)
 	}
+	if len(list) > 0 && (queue.Provider == contract.RabbitMQ || queue.Provider == contract.SQS && !fifo(queue)) {
+		problems = append(problems, Problem{Field: "spec.worker.periodicTasks", Message: fmt.Sprintf("with %s nobody can be elected who enqueues them; "+
+			"use a queue on NATS or Redis, or enqueue from a CronJob of your own", queue.Provider)})
+	}
 	if len(list) > 0 && fifo(queue) {
 		problems = append(problems, Problem{Field: "spec.worker.periodicTasks", Message: "a FIFO queue takes no periodic tasks, " +
 			"because they have no message group; use a standard queue, or remove them"})

@@ -33,7 +33,6 @@ func Encode(r Report) []byte {
 		func(r *Report) bool { return drop(&r.Warnings, 0) },
 		func(r *Report) bool { return drop(&r.Unsupported, 0) },
 		func(r *Report) bool { return drop(&r.Options, 0) }, // environments would run without them
-		func(r *Report) bool { return clearText(&r.Cron) },
 		func(r *Report) bool { return drop(&r.Release, 0) },
 		dropProcess,
 		func(r *Report) bool { return cutText(&r.Error, 200) },
@@ -80,12 +79,6 @@ func cutText(text *string, longest int) bool {
 	}
 	*text = strings.ToValidUTF8((*text)[:longest], "") + "…"
 	return true
-}
-
-func clearText(text *string) bool {
-	had := *text != ""
-	*text = ""
-	return had
 }
 
 // dropProcess leaves web for last: without it nothing runs.

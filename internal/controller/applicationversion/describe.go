@@ -77,9 +77,6 @@ func withoutEffect(r report.Report) []string {
 			out = append(out, "option "+o.Namespace+": "+o.Name+" "+why)
 		}
 	}
-	if strings.TrimSpace(r.Cron) != "" {
-		out = append(out, "cron.yaml")
-	}
 	return out
 }
 
