@@ -101,6 +101,10 @@ test-e2e: ## Run tests on a real one-node cluster (root needed).
 	env -u KUBECONFIG HELM="$$helm" KUBECTL="$$assets/kubectl" KUBEBUILDER_ASSETS="$$assets" PATH="$$assets:$$(dirname "$$helm"):$$PATH" \
 		go test -v -count=1 -timeout 40m $(ARGS) ./test/e2e/...
 
+.PHONY: bench-worker
+bench-worker: ## Measure the queue daemon against a bare loop on the same broker.
+	nats=$$(hack/tools/build nats-server); NATS_SERVER="$$nats" go test -count=1 -v $(ARGS) ./test/bench/worker
+
 .PHONY: soak
 soak: ## Deploy, fail, abort and kill under load for SOAK_MINUTES (root needed).
 	SOAK_MINUTES=$(SOAK_MINUTES) $(MAKE) test-e2e ARGS="-run TestSoak -timeout $$(( $(SOAK_MINUTES) + 15 ))m $(ARGS)"
