@@ -89,8 +89,8 @@ test-platforms: ## Build and run the sample of every platform in its image, with
 .PHONY: test-integration
 test-integration: ## Run tests against a real API server and etcd.
 	$(CLUSTER) build control-plane
-	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); fauxqs=$$(hack/tools/build fauxqs); \
-	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" FAUXQS="$$fauxqs" go test -timeout 30m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration))
+	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); nats_server=$$(hack/tools/build nats-server); fauxqs=$$(hack/tools/build fauxqs); \
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats_server" FAUXQS="$$fauxqs" go test -timeout 30m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration))
 
 .PHONY: test-e2e
 test-e2e: ## Run tests on a real one-node cluster (root needed).
