@@ -120,7 +120,7 @@ func connection(credentials map[string]string) ([]client.Option, error) {
 
 func (q *natsQueue) dead() string { return q.at.Name + "-dead" }
 
-func (q *natsQueue) DeadLetterURL() string { return q.at.URL + "/" + q.dead() }
+func (q *natsQueue) DeadLetterURL() string { return q.at.URL + "#" + q.dead() }
 
 func (q *natsQueue) Warnings() []string { return q.warnings }
 
