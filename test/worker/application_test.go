@@ -4,6 +4,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -80,21 +82,21 @@ func careless() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	ctx := context.Background()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
 	q, err := open.Queue(ctx, c.Queue, queue.Options{Visibility: window, MaxInFlight: slots, Consumer: "careless"}, nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	for {
+	for ctx.Err() == nil {
 		messages, _ := q.Receive(ctx, slots, time.Second)
+		messages = slices.DeleteFunc(messages, func(m *queue.Message) bool { return q.Delete(context.Background(), m) != nil })
 		for _, m := range messages {
-			if q.Delete(ctx, m) != nil {
-				continue
-			}
-			if answer, err := http.Post(c.Application, "text/plain", strings.NewReader(string(m.Body))); err == nil {
+			if answer, err := http.Post(c.Application, "text/plain", bytes.NewReader(m.Body)); err == nil {
 				_ = answer.Body.Close()
 			}
 		}
 	}
+	return 0
 }
