@@ -10,6 +10,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 VERSION ?= dev
 OUT ?= bin
 SOAK_MINUTES ?= 30
+WORKER_MESSAGES ?= 200000
+WORKER_KILLS ?= 200
 # Extra flags for every test run, as in: make test-unit ARGS='-run TestX -v'
 ARGS ?=
 
@@ -92,7 +94,7 @@ test-integration: ## Run tests against a real API server, etcd, buckets and brok
 	brokers=; if $(CLUSTER) packages brokers; then brokers=1; elif [ "$${CI:-}" = true ]; then exit 1; fi; \
 	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); nats=$$(hack/tools/build nats-server); \
 	fauxqs=$$(hack/tools/build fauxqs); \
-	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" FAUXQS="$$fauxqs" BROKERS="$$brokers" go test -timeout 30m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration))
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" FAUXQS="$$fauxqs" BROKERS="$$brokers" go test -timeout 30m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration ./test/worker))
 
 .PHONY: test-e2e
 test-e2e: ## Run tests on a real one-node cluster (root needed).
@@ -104,6 +106,13 @@ test-e2e: ## Run tests on a real one-node cluster (root needed).
 .PHONY: soak
 soak: ## Deploy, fail, abort and kill under load for SOAK_MINUTES (root needed).
 	SOAK_MINUTES=$(SOAK_MINUTES) $(MAKE) test-e2e ARGS="-run TestSoak -timeout $$(( $(SOAK_MINUTES) + 15 ))m $(ARGS)"
+
+# The environment of test-integration, without what only it needs.
+.PHONY: soak-worker
+soak-worker: ## Kill worker daemons, applications and brokers WORKER_KILLS times under WORKER_MESSAGES messages for each broker.
+	$(CLUSTER) packages brokers
+	nats=$$(hack/tools/build nats-server); \
+	NATS_SERVER="$$nats" BROKERS=1 WORKER_MESSAGES="$(WORKER_MESSAGES)" WORKER_KILLS="$(WORKER_KILLS)" go test ./test/worker -count=1 -v -timeout 4h $(ARGS)
 
 ##@ Trying it out
 
