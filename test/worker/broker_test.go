@@ -28,6 +28,8 @@ type broker struct {
 	settles time.Duration
 	// slow brokers take many seconds to start, so they are seldom killed.
 	slow bool
+	// counts says that the broker counts deliveries that were given back without an attempt.
+	counts bool
 }
 
 // halt is SIGTERM, whatever the exit code is then.
@@ -103,7 +105,7 @@ func startRabbitMQ(t *testing.T) *broker {
 	}})
 	b.credentials = map[string]string{"username": "guest", "password": "guest"}
 	// RabbitMQ 3.10 writes the list of its quorum queues seconds after it made one, and never finds one again that was younger.
-	b.settles, b.slow = 6*time.Second, true
+	b.settles, b.slow, b.counts = 6*time.Second, true, true
 	return b
 }
 

@@ -45,6 +45,9 @@ func run(w *world, messages, kills int, faults []fault) figures {
 		f.do(w)
 	}
 	close(hurry)
+	if w.broker.counts {
+		w.returns = kills
+	}
 	<-sent
 	took := w.finish(empty * time.Duration(1+messages/emptyPer))
 	f := w.check()
