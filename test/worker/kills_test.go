@@ -6,6 +6,7 @@ package worker
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,8 @@ import (
 const (
 	// between is the mean pause between two faults.
 	between = 500 * time.Millisecond
+	// slowly: among so many faults there is one start of a broker that starts slowly, and one more.
+	slowly = 50
 	// empty is how soon after the last fault the queue must be empty, for so many messages.
 	empty, emptyPer = 30 * time.Second, 10_000
 )
@@ -28,14 +31,23 @@ func run(w *world, messages, kills int, faults []fault) figures {
 		defer close(sent)
 		w.produce(messages, time.Duration(kills)*2*between/time.Duration(messages), hurry)
 	}()
-	happened := map[string]int{}
-	for range kills {
-		time.Sleep(time.Duration(w.random.Int64N(int64(2 * between))))
+	happened, starts := map[string]int{}, 0
+	for n := 0; n < kills; {
 		f := faults[w.random.IntN(len(faults))]
+		if f.broker {
+			if starts++; w.broker.slow && starts > 1+kills/slowly {
+				continue
+			}
+		}
+		n++
 		happened[f.name]++
+		time.Sleep(time.Duration(w.random.Int64N(int64(2 * between))))
 		f.do(w)
 	}
 	close(hurry)
+	if w.broker.counts {
+		w.returns = kills
+	}
 	<-sent
 	took := w.finish(empty * time.Duration(1+messages/emptyPer))
 	f := w.check()
@@ -60,7 +72,7 @@ func TestKills(t *testing.T) {
 	for provider := range brokers {
 		t.Run(string(provider), func(t *testing.T) {
 			w := newWorld(t, provider, daemonProgram)
-			complain(t, w, run(w, count("WORKER_MESSAGES", 10_000), count("WORKER_KILLS", 20), append(hard, graceful...)))
+			complain(t, w, run(w, count("WORKER_MESSAGES", 10_000), count("WORKER_KILLS", 20), slices.Concat(graceful, processes, broken, network)))
 		})
 	}
 }

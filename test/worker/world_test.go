@@ -38,6 +38,8 @@ func randomPort() int { return rand.IntN(15000) }
 // pod is a daemon and its application.
 type pod struct {
 	daemon, application *process
+	toBroker            *proxy
+	toApplication       *proxy
 	ledger              string
 }
 
@@ -63,9 +65,10 @@ func newWorld(t *testing.T, provider contract.Provider, program string, env ...s
 	var err error
 	w.queue, err = open.Queue(t.Context(), w.broker.coordinates(w.broker.address), queue.Options{
 		Visibility: window, Retention: time.Hour, MaxAttempts: maxRetries, MaxInFlight: slots, Consumer: "producer",
-	}, nil)
+	}, w.broker.credentials)
 	w.must(err)
 	t.Cleanup(func() { _ = w.queue.Close() })
+	time.Sleep(w.broker.settles)
 	for i := range daemons {
 		w.pods = append(w.pods, w.newPod(i, program, env))
 	}
@@ -77,20 +80,32 @@ func (w *world) newPod(i int, program string, env []string) *pod {
 	dir, address := w.t.TempDir(), freeAddress(w.t)
 	self, err := os.Executable()
 	w.must(err)
-	p := &pod{ledger: filepath.Join(dir, "ledger")}
+	p := &pod{
+		ledger:        filepath.Join(dir, "ledger"),
+		toBroker:      &proxy{address: freeAddress(w.t), to: w.broker.address},
+		toApplication: &proxy{address: freeAddress(w.t), to: address},
+	}
+	for _, one := range []*proxy{p.toBroker, p.toApplication} {
+		w.must(one.up())
+		w.t.Cleanup(one.down)
+	}
 	p.application = &process{
 		name: fmt.Sprintf("application %d", i), log: filepath.Join(dir, "application"), program: self,
 		env: []string{envApplication + "=" + address, envLedger + "=" + p.ledger}, ready: func() error { return answers(address) },
 	}
 	c := contract.Config{
-		Queue: w.broker.coordinates(w.broker.address), Application: "http://" + address, Path: "/", MimeType: "text/plain",
-		Connections: slots, ConnectTimeout: 5, InactivityTimeout: 30, VisibilityTimeout: int(window.Seconds()), Retention: 3600, MaxRetries: maxRetries, Drain: 30,
+		Queue: w.broker.coordinates(p.toBroker.address), Application: "http://" + p.toApplication.address, Path: "/", MimeType: "text/plain",
+		Connections: slots, ConnectTimeout: 5, InactivityTimeout: 30, VisibilityTimeout: int(window.Seconds()), ErrorVisibilityTimeout: 1, Retention: 3600, MaxRetries: maxRetries, Drain: 30,
+	}
+	credentials := w.t.TempDir()
+	for name, value := range w.broker.credentials {
+		w.must(os.WriteFile(filepath.Join(credentials, name), []byte(value), 0o600))
 	}
 	text, err := c.Marshal()
 	w.must(err)
 	p.daemon = &process{
 		name: fmt.Sprintf("daemon %d", i), log: filepath.Join(dir, "daemon"), program: program,
-		args: []string{"-address", "127.0.0.1:0", "-credentials", filepath.Join(dir, "none")},
+		args: []string{"-address", "127.0.0.1:0", "-credentials", credentials},
 		env:  append([]string{contract.EnvConfig + "=" + text, fmt.Sprintf("%s=worker-%d", contract.EnvInstance, i)}, env...),
 	}
 	for _, one := range []*process{p.application, p.daemon} {
@@ -161,7 +176,7 @@ func (w *world) finish(bound time.Duration) time.Duration {
 	began := time.Now()
 	for {
 		depth, err := w.queue.Depth(w.t.Context())
-		if err == nil && depth.Waiting <= 0 && depth.InFlight <= 0 {
+		if err == nil && depth.Waiting <= 0 && (depth.InFlight == 0 || depth.InFlight < 0 && w.settled(depth.Dead)) {
 			break
 		}
 		if time.Since(began) > bound {
@@ -182,19 +197,42 @@ func (w *world) finish(bound time.Duration) time.Duration {
 	return took
 }
 
+// settled asks the ledgers instead of a broker that does not know what is in flight, messages with a delay among it.
+func (w *world) settled(dead int64) bool {
+	w.t.Helper()
+	now := account{posts: map[int]int{}, done: map[int]int{}}
+	for _, p := range w.pods {
+		if err := now.read(p.ledger); err != nil && !errors.Is(err, os.ErrNotExist) {
+			w.t.Fatal(err)
+		}
+	}
+	for number, acknowledged := range w.sent {
+		switch {
+		case acknowledged && isPoison(number):
+			dead--
+		case acknowledged && now.done[number] == 0:
+			return false
+		}
+	}
+	return dead >= 0
+}
+
 // exhume reads the dead letters as a queue of their own.
 func (w *world) exhume() {
 	w.t.Helper()
 	at := w.broker.coordinates(w.broker.address)
 	at.Name, at.Group, at.Generated = at.Name+"-dead", "check", false
-	dead, err := open.Queue(w.t.Context(), at, queue.Options{Visibility: time.Minute, MaxInFlight: 1000, Consumer: "check"}, nil)
+	dead, err := open.Queue(w.t.Context(), at, queue.Options{Visibility: time.Minute, MaxInFlight: 1000, Consumer: "check"}, w.broker.credentials)
 	w.must(err)
 	defer func() { _ = dead.Close() }()
-	for {
-		letters, err := dead.Receive(w.t.Context(), 100, time.Second)
+	depth, err := w.queue.Depth(w.t.Context())
+	w.must(err)
+	// Until two receives in a row bring nothing, and not before as many as the broker counts have come.
+	for idle, end := 0, time.Now().Add(10*time.Second); idle < 2 || int64(len(w.dead)) < depth.Dead && time.Now().Before(end); {
+		letters, err := dead.Receive(w.t.Context(), 100, time.Second/2)
 		w.must(err)
-		if len(letters) == 0 {
-			return
+		if idle++; len(letters) > 0 {
+			idle = 0
 		}
 		for _, m := range letters {
 			var n int
