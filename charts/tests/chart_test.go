@@ -13,6 +13,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes/scheme"
 	psaapi "k8s.io/pod-security-admission/api"
@@ -338,6 +339,20 @@ func TestQueue(t *testing.T) {
 			t.Errorf("%s: %q, want %q", values, got, want)
 		}
 	}
+}
+
+// TestDaemonsAreReached: a manager behind a NetworkPolicy can still ask the queue daemons of workers.
+func TestDaemonsAreReached(t *testing.T) {
+	t.Parallel()
+	policy := into[networkingv1.NetworkPolicy](t, render(t, "networkPolicy: {enabled: true}").find(t, "NetworkPolicy", "beanpod"))
+	for _, rule := range policy.Spec.Egress {
+		for _, port := range rule.Ports {
+			if port.Port.IntValue() == 9324 {
+				return
+			}
+		}
+	}
+	t.Errorf("port 9324 is closed: %+v", policy.Spec.Egress)
 }
 
 func TestImage(t *testing.T) {
