@@ -146,11 +146,13 @@ func (p *Periodic) load(ctx context.Context) bool {
 		return false
 	}
 	now := p.clock.Now()
-	known := false
-	if p.record, known = recall(text); !known {
+	last, known := recall(text)
+	if !known {
 		p.log.Info("There is no record of the periodic tasks that were enqueued; runs of the last 300 seconds are.", "bytes", len(text))
 	}
-	p.loaded, p.dirty, p.save = true, p.record.adopt(p.tasks, known, now), now
+	caught := last.merge(p.record, p.tasks)
+	p.record = last
+	p.loaded, p.dirty, p.save = true, p.record.adopt(p.tasks, known, now) || caught, now
 	for _, t := range p.tasks {
 		t.next, t.retry = t.schedule.Next(p.mark(t)), time.Time{}
 	}

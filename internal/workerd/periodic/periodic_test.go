@@ -29,7 +29,7 @@ type world struct {
 	leader string
 	until  time.Time
 	record []byte
-	// fifo makes the queue one; failing makes calls of that name fail: "Send", "Keep", "Elect".
+	// fifo makes the queue one; failing makes calls of that name fail: "Send", "Keep", "Elect" or "all".
 	fifo    bool
 	failing string
 }
@@ -45,7 +45,7 @@ func (w *world) After(time.Duration) <-chan time.Time {
 func (w *world) FIFO() bool { return w.fifo }
 
 func (w *world) fails(call string) error {
-	if w.failing == call {
+	if w.failing == call || w.failing == "all" {
 		return errors.New("the broker is away")
 	}
 	return nil

@@ -65,6 +65,17 @@ func recall(text []byte) (r record, known bool) {
 	return r, true
 }
 
+// merge adds what this daemon dealt with itself when it led before, and perhaps could not write; it says whether there was any.
+func (r record) merge(own record, tasks []*task) bool {
+	changed := false
+	for _, t := range tasks {
+		if mark, ok := own.Marks[t.id]; ok && mark > r.Marks[t.id] {
+			r.Marks[t.id], changed = mark, true
+		}
+	}
+	return changed
+}
+
 // adopt gives every task a mark, and says whether the record was changed by it.
 func (r record) adopt(tasks []*task, known bool, now time.Time) bool {
 	start := now

@@ -19,7 +19,7 @@ func (p *Periodic) advance(t *task, to time.Time) {
 	t.next, t.retry = t.schedule.Next(p.mark(t)), time.Time{}
 }
 
-// sendDue enqueues what is due, in the order of the tasks.
+// sendDue enqueues what is due, in the order of the tasks. When the lead must be renewed, the rest waits for that.
 func (p *Periodic) sendDue(ctx context.Context) {
 	for _, t := range p.tasks {
 		now := p.clock.Now().Round(0) // schedules go by the wall clock
@@ -30,7 +30,7 @@ func (p *Periodic) sendDue(ctx context.Context) {
 		if t.next.IsZero() || now.Before(t.next) || now.Before(t.retry) {
 			continue
 		}
-		if !p.leads() || ctx.Err() != nil {
+		if !p.leads() || !p.clock.Now().Before(p.ask) || ctx.Err() != nil {
 			return
 		}
 		p.sendOne(ctx, t, now)
