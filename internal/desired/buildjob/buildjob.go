@@ -8,6 +8,9 @@ package buildjob
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -51,6 +54,17 @@ type Order struct {
 
 // Key is the platform version in one word.
 func (o Order) Key() string { return settings.PlatformKey(o.Platform, o.Branch.Name, o.On.Version) }
+
+// Recipe identifies what the build is told and where it runs. The archive and the version are not part of it.
+func (o Order) Recipe() string {
+	c := build(o)
+	h := sha256.New()
+	fmt.Fprintf(h, "beanpod-recipe-1 %q", c.Image)
+	for _, v := range c.Env {
+		fmt.Fprintf(h, " %q=%q", v.Name, v.Value)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
 
 // Seconds is how long everything together may take.
 func (o Order) Seconds() int64 { return stepSeconds + o.buildSeconds() + stepSeconds + extraSeconds }
