@@ -80,7 +80,7 @@ func (r *Reconciler) one(ctx context.Context, ver *v1alpha1.ApplicationVersion, 
 	if err := r.begin(ctx, ver, order); err != nil {
 		return 0, err
 	}
-	entry.State, entry.Attempts, entry.Message, entry.Recipe = v1alpha1.ArtifactBuilding, due, "", order.Recipe()
+	entry.State, entry.Attempts, entry.Message = v1alpha1.ArtifactBuilding, due, ""
 	return 0, nil
 }
 

@@ -90,7 +90,7 @@ func Job(o Order) *batchv1.Job {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: o.Version.Namespace, Name: naming.Build(o.Version.Name, o.Platform, o.Branch.Name, o.On.Version, o.Attempt),
 			Labels:      labels,
-			Annotations: map[string]string{v1alpha1.AnnotationBuildOf: o.Key(), v1alpha1.AnnotationAttempt: strconv.Itoa(o.Attempt)},
+			Annotations: map[string]string{v1alpha1.AnnotationBuildOf: o.Key(), v1alpha1.AnnotationAttempt: strconv.Itoa(o.Attempt), v1alpha1.AnnotationRecipe: o.Recipe()},
 			OwnerReferences: []metav1.OwnerReference{
 				*metav1.NewControllerRef(o.Version, v1alpha1.GroupVersion.WithKind("ApplicationVersion")),
 			},
