@@ -14,12 +14,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
+
 	"github.com/beanpod-dev/beanpod/internal/testkit"
 )
 
 func TestAppendProblems(t *testing.T) {
 	t.Parallel()
-	name := func(n string) tar.Header { return tar.Header{Typeflag: tar.TypeReg, Name: n, Mode: 0o644} }
+	file := func(n string) tar.Header { return tar.Header{Typeflag: tar.TypeReg, Name: n, Mode: 0o644} }
 	good := packed(t, headers...)
 	lying := Artifact{SHA256: strings.Repeat("a", 64), Open: good.Open}
 	broken := Artifact{SHA256: good.SHA256, Open: func(context.Context) (io.ReadCloser, error) {
@@ -32,9 +34,9 @@ func TestAppendProblems(t *testing.T) {
 		definite bool
 		want     string
 	}{
-		"leads out":       {packed(t, name("../etc/passwd")), nil, nil, true, `holds the name "../etc/passwd"`},
-		"is absolute":     {packed(t, name("/etc/passwd")), nil, nil, true, `holds the name "/etc/passwd"`},
-		"removes files":   {packed(t, name("a/.wh.b")), nil, nil, true, `holds the name "a/.wh.b"`},
+		"leads out":       {packed(t, file("../etc/passwd")), nil, nil, true, `holds the name "../etc/passwd"`},
+		"is absolute":     {packed(t, file("/etc/passwd")), nil, nil, true, `holds the name "/etc/passwd"`},
+		"removes files":   {packed(t, file("a/.wh.b")), nil, nil, true, `holds the name "a/.wh.b"`},
 		"hard link":       {packed(t, tar.Header{Typeflag: tar.TypeLink, Name: "a", Linkname: "b"}), nil, nil, true, "neither a file"},
 		"no archive":      {kept([]byte("x")), nil, nil, true, "is not a tar.gz"},
 		"other bytes":     {lying, nil, nil, true, "gives other bytes"},
@@ -118,6 +120,37 @@ func TestCheckPrefix(t *testing.T) {
 	} {
 		if err := CheckPrefix(prefix); (err == nil) != good {
 			t.Errorf("CheckPrefix(%q) = %v", prefix, err)
+		}
+	}
+}
+
+// TestInsecure proves that plain HTTP is spoken with the registry that is pushed to, and with no other.
+func TestInsecure(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		insecure       bool
+		base           string
+		target, source string
+	}{
+		{false, "registry.example/python", "https", "https"},
+		{true, "registry.example/python", "http", "http"},
+		{true, "other.example/python", "http", "https"},
+		{true, "registry.example.org/python", "http", "https"},
+	} {
+		a := NewAppender(AppendOptions{Insecure: tc.insecure})
+		target, err := name.ParseReference("registry.example/team/shop", a.spelling("registry.example/team/shop")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, err := name.ParseReference(tc.base, a.spelling(tc.base, target.Context().RegistryStr())...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := target.Context().Scheme(); got != tc.target {
+			t.Errorf("%+v: the registry is spoken to by %s", tc, got)
+		}
+		if got := base.Context().Scheme(); got != tc.source {
+			t.Errorf("%+v: the run image is read by %s", tc, got)
 		}
 	}
 }
