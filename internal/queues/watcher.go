@@ -24,6 +24,9 @@ const (
 	every = 15 * time.Second
 	// tick is how often it is looked who is due.
 	tick = time.Second
+	// keep is how long the last answer stands while no daemon answers: one that is busy or restarts is no news of the queue. A daemon that
+	// answers nobody for long fails its own probes, and health says that.
+	keep = snapshot.SilentAfter
 	// atOnce bounds how many Environments are asked about at a time.
 	atOnce = 16
 )
@@ -48,6 +51,7 @@ type watch struct {
 	due       time.Time
 	asking    bool
 	queue     snapshot.Queue
+	answered  time.Time
 }
 
 // NewWatcher makes a Watcher.
@@ -72,6 +76,9 @@ func (w *Watcher) Look(name types.NamespacedName, instances map[string]string) s
 	}
 	if !maps.Equal(one.instances, instances) {
 		one.instances, one.due = maps.Clone(instances), time.Time{}
+	}
+	if len(instances) == 0 { // nobody to ask, and nobody who leads
+		one.queue = snapshot.Queue{}
 	}
 	return one.queue
 }
@@ -129,8 +136,15 @@ func (w *Watcher) ask(ctx context.Context, name types.NamespacedName, one *watch
 	}
 	seen := sum(instances, w.asker.Ask(ctx, addresses))
 	w.mu.Lock()
+	now := time.Now()
+	switch {
+	case seen.Known:
+		one.answered = now
+	case len(one.instances) > 0 && now.Sub(one.answered) < keep:
+		seen = one.queue
+	}
 	changed := seen != one.queue && w.watched[name] == one
-	one.queue, one.asking, one.due = seen, false, time.Now().Add(every)
+	one.queue, one.asking, one.due = seen, false, now.Add(every)
 	w.mu.Unlock()
 	if !changed {
 		return

@@ -47,6 +47,12 @@ func (d *daemons) say(address string, s contract.Status) {
 	d.answers[address] = s
 }
 
+func (d *daemons) hush(address string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.answers, address)
+}
+
 func TestSum(t *testing.T) {
 	t.Parallel()
 	instances := map[string]string{"10.0.0.1": "a", "10.0.0.2": "b"}
@@ -108,6 +114,24 @@ func TestWatcher(t *testing.T) {
 		if got := w.Look(name, instances); got.Dead != 1 || woken != 2 {
 			t.Errorf("%+v, woken %d times, want twice", got, woken)
 		}
+		d.hush("10.0.0.1")
+		pass(2 * time.Minute)
+		if got := w.Look(name, instances); got.Dead != 1 || woken != 2 {
+			t.Errorf("%+v, woken %d times: a daemon that is busy for a while changed what is known", got, woken)
+		}
+		pass(2 * time.Minute)
+		if got := w.Look(name, instances); got.Known || woken != 3 {
+			t.Errorf("%+v, woken %d times, want nothing known after three minutes of silence", got, woken)
+		}
+		d.say("10.0.0.1", contract.Status{Leader: true})
+		pass(17 * time.Second)
+		if got := w.Look(name, instances); got.Leader != "jobs-1" {
+			t.Errorf("%+v, want a leader", got)
+		}
+		if got := w.Look(name, nil); got != (snapshot.Queue{}) {
+			t.Errorf("%+v is known of no instances", got)
+		}
+		w.Look(name, instances)
 		w.Forget(name)
 		before := d.asked
 		pass(time.Minute)
