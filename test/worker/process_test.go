@@ -6,6 +6,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"sync"
@@ -20,6 +21,9 @@ type process struct {
 	args, env []string
 	// ready says nil once the program does its work; nil: it need not be waited for.
 	ready func() error
+	// speaks: the program logs a line once it heeds signals. SIGTERM before that ends it at once, as it would any Go program,
+	// with nothing in its hands: no fault of a daemon.
+	speaks bool
 
 	lock    sync.Mutex
 	command *exec.Cmd
@@ -33,6 +37,10 @@ func (p *process) start() error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
+	before, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
 	p.lock.Lock()
 	p.command, p.ended = exec.Command(p.program, p.args...), make(chan error, 1)
 	p.command.Env, p.command.Stdout, p.command.Stderr = append(os.Environ(), p.env...), log, log
@@ -44,11 +52,20 @@ func (p *process) start() error {
 		return fmt.Errorf("starting %s: %w", p.name, err)
 	}
 	go func() { ended <- command.Wait() }()
-	if p.ready == nil {
+	ready := p.ready
+	if p.speaks {
+		ready = func() error {
+			if now, err := os.Stat(p.log); err != nil || now.Size() > before {
+				return err
+			}
+			return errors.New("it logged nothing yet")
+		}
+	}
+	if ready == nil {
 		return nil
 	}
 	for end := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if err = p.ready(); err == nil {
+		if err = ready(); err == nil {
 			return nil
 		}
 		if time.Now().After(end) {

@@ -104,7 +104,7 @@ func (w *world) newPod(i int, program string, env []string) *pod {
 	text, err := c.Marshal()
 	w.must(err)
 	p.daemon = &process{
-		name: fmt.Sprintf("daemon %d", i), log: filepath.Join(dir, "daemon"), program: program,
+		name: fmt.Sprintf("daemon %d", i), log: filepath.Join(dir, "daemon"), program: program, speaks: program == daemonProgram,
 		args: []string{"-address", "127.0.0.1:0", "-credentials", credentials},
 		env:  append([]string{contract.EnvConfig + "=" + text, fmt.Sprintf("%s=worker-%d", contract.EnvInstance, i)}, env...),
 	}
