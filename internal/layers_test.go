@@ -70,11 +70,11 @@ var (
 	inputs   = []string{"internal/naming", "internal/settings", "internal/snapshot"}
 	purePkgs = []string{
 		"internal/naming", "internal/settings", "internal/snapshot", "internal/rollout/...", "internal/desired/...", "internal/health",
-		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/updates", "internal/quota", "internal/beanstalk", "internal/workerd/contract",
+		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/updates", "internal/quota", "internal/scaling", "internal/beanstalk", "internal/workerd/contract",
 		"internal/bundle/report",
 		"config/platforms", "internal/samples",
 	}
-	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/evidence", "internal/store", "internal/telemetry", "internal/platforms"}
+	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/evidence", "internal/store", "internal/telemetry", "internal/platforms", "internal/queues"}
 )
 
 // rows are docs/architecture.md section 4 as a table. The first row that matches a package is the one that counts.
@@ -86,6 +86,7 @@ var rows = []row{
 	{packages: "internal/condition", purity: pure, ours: []string{"internal/outcome"}, why: whyPure},
 	{packages: "internal/naming", purity: pure, why: whyPure},
 	{packages: "internal/updates", purity: pure, why: whyPure},
+	{packages: "internal/scaling", purity: pure, why: whyPure},
 	{packages: "internal/settings", purity: pure, ours: []string{"internal/naming", "internal/updates", "internal/workerd/contract"}, why: whyPure},
 	{packages: "internal/snapshot", purity: pure, ours: []string{"internal/naming", "internal/settings"}, why: whyPure},
 	{packages: "internal/lifecycle", purity: pure, ours: inputs, why: whyPure},
@@ -113,6 +114,7 @@ var rows = []row{
 	{packages: "internal/store/...", purity: io, ours: append([]string{"."}, purePkgs...), why: whyIO},
 	{packages: "internal/telemetry", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/platforms", purity: io, ours: purePkgs, why: whyIO},
+	{packages: "internal/queues", purity: io, ours: append([]string{"internal/workerd/queue/...", "internal/workerd/open"}, purePkgs...), why: "queues asks brokers with the daemon's own adapters, and imports nothing else of the daemon"},
 
 	{packages: "internal/controller/shell", purity: io, ours: slices.Concat(purePkgs, ioPkgs), why: whyController},
 	{packages: "internal/controller", purity: io, ours: slices.Concat([]string{"."}, purePkgs, ioPkgs), why: whyController},
