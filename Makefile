@@ -87,10 +87,12 @@ test-platforms: ## Build and run the sample of every platform in its image, with
 	PLATFORM_IMAGES=1 go test ./hack/images -count=1 -timeout 30m -v -run TestPlatforms $(ARGS)
 
 .PHONY: test-integration
-test-integration: ## Run tests against a real API server and etcd.
+test-integration: ## Run tests against a real API server, etcd, buckets and brokers.
 	$(CLUSTER) build control-plane
-	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); \
-	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" go test -timeout 30m $(ARGS) ./api/... ./internal/... $(addsuffix /...,$(wildcard ./test/integration))
+	brokers=; if $(CLUSTER) packages brokers; then brokers=1; elif [ "$${CI:-}" = true ]; then exit 1; fi; \
+	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); nats=$$(hack/tools/build nats-server); \
+	fauxqs=$$(hack/tools/build fauxqs); \
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" FAUXQS="$$fauxqs" BROKERS="$$brokers" go test -timeout 30m $(ARGS) ./api/... ./internal/... ./test/integration/... ./test/worker/...
 
 .PHONY: test-e2e
 test-e2e: ## Run tests on a real one-node cluster (root needed).
@@ -98,6 +100,16 @@ test-e2e: ## Run tests on a real one-node cluster (root needed).
 	helm=$$(hack/tools/build helm); assets=$$($(CLUSTER) assets); \
 	env -u KUBECONFIG HELM="$$helm" KUBECTL="$$assets/kubectl" KUBEBUILDER_ASSETS="$$assets" PATH="$$assets:$$(dirname "$$helm"):$$PATH" \
 		go test -v -count=1 -timeout 40m $(ARGS) ./test/e2e/...
+
+.PHONY: bench-worker
+bench-worker: ## Measure the queue daemon against a bare loop on the same broker.
+	nats=$$(hack/tools/build nats-server); NATS_SERVER="$$nats" go test -count=1 -v $(ARGS) ./test/bench/worker
+
+.PHONY: soak-worker
+soak-worker: ## Kill queue daemons, applications and brokers under 200,000 messages each; WORKER_MESSAGES and WORKER_KILLS say how many.
+	$(CLUSTER) packages brokers
+	nats=$$(hack/tools/build nats-server); NATS_SERVER="$$nats" BROKERS=1 WORKER_MESSAGES=$${WORKER_MESSAGES:-200000} WORKER_KILLS=$${WORKER_KILLS:-200} \
+		go test -count=1 -v -timeout 2h $(ARGS) ./test/worker
 
 .PHONY: soak
 soak: ## Deploy, fail, abort and kill under load for SOAK_MINUTES (root needed).

@@ -258,6 +258,31 @@ type FetchedBundle struct {
 	// +kubebuilder:validation:MaxItems=50
 	// +kubebuilder:validation:items:MaxLength=512
 	Unsupported []string `json:"unsupported,omitempty"`
+
+	// options are the option settings of the bundle's .ebextensions that have an effect, at most 100: what the environment's spec
+	// leaves open is taken from them. Values can be read by whoever reads this object; keep secrets in Secrets.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Options []OptionSetting `json:"options,omitempty"`
+}
+
+// OptionSetting is one setting in Beanstalk's terms.
+type OptionSetting struct {
+	// namespace of the option: aws:autoscaling:asg.
+	// +required
+	// +kubebuilder:validation:MaxLength=128
+	Namespace string `json:"namespace"`
+
+	// name of the option: MinSize.
+	// +required
+	// +kubebuilder:validation:MaxLength=256
+	Name string `json:"name"`
+
+	// value as the bundle has it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Value string `json:"value,omitempty"`
 }
 
 // Artifact is what a bundle became on one platform version.

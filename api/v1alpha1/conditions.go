@@ -64,10 +64,10 @@ const (
 // ConditionInputsResolved says whether everything that an Environment refers to exists and fits.
 // While it is False nothing is written, and what runs keeps running.
 //
-// Reasons when True: AllFound, PlatformDeprecated. When False: ApplicationNotFound, VersionNotSet, VersionNotFound, VersionNotReady,
+// Reasons when True: AllFound, PlatformDeprecated, RiskySettings. When False: ApplicationNotFound, VersionNotSet, VersionNotFound, VersionNotReady,
 // VersionFailed, VersionOfOtherApplication, PlatformNotSet, PlatformNotFound, BranchNotFound, PlatformRetired, ConfigurationNotFound, SecretNotFound,
 // SecretKeyNotFound, ConfigMapNotFound, ConfigMapKeyNotFound, HostConflict, InvalidSettings,
-// TierNotSupported, SourceNotSupported.
+// TierNotSupported, QueueNotConfigured, LinkNotFound, SourceNotSupported.
 // When Unknown: LoadFailed.
 const ConditionInputsResolved = "InputsResolved"
 
@@ -111,8 +111,14 @@ const (
 	ReasonHostConflict = "HostConflict"
 	// ReasonInvalidSettings means that settings contradict each other; the message lists all of them.
 	ReasonInvalidSettings = "InvalidSettings"
-	// ReasonTierNotSupported means that this release does not run the tier yet.
+	// ReasonTierNotSupported means that this installation cannot run the tier.
 	ReasonTierNotSupported = "TierNotSupported"
+	// ReasonQueueNotConfigured means that a generated queue is asked for, and the operator has no broker to make it on.
+	ReasonQueueNotConfigured = "QueueNotConfigured"
+	// ReasonLinkNotFound means that spec.links names an Environment that is not there, or that has nothing to link to.
+	ReasonLinkNotFound = "LinkNotFound"
+	// ReasonRiskySettings means that every reference resolves, but a setting may cost messages.
+	ReasonRiskySettings = "RiskySettings"
 	// ReasonSourceNotSupported means that this release does not deploy the version's source yet.
 	ReasonSourceNotSupported = "SourceNotSupported"
 	// ReasonLoadFailed means that the references could not be read.

@@ -13,6 +13,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes/scheme"
 	psaapi "k8s.io/pod-security-admission/api"
@@ -101,6 +102,9 @@ func TestObjects(t *testing.T) {
 			"NetworkPolicy/beanpod-system/beanpod",
 			"PodDisruptionBudget/beanpod-system/beanpod",
 			"ServiceMonitor/beanpod-system/beanpod",
+		)},
+		{"queues for development", "queue: {development: {enabled: true}}", append(slices.Clone(base), "PersistentVolumeClaim/beanpod-system/beanpod-store",
+			"ConfigMap/beanpod-system/beanpod-nats", "PersistentVolumeClaim/beanpod-system/beanpod-nats", "Service/beanpod-system/beanpod-nats", "StatefulSet/beanpod-system/beanpod-nats",
 		)},
 		{"namespaces", teams, []string{
 			"Deployment/beanpod-system/beanpod",
@@ -273,7 +277,7 @@ func TestArgs(t *testing.T) {
 			"--store-spool=/var/lib/beanpod/spool",
 			"--store-address=:8090",
 			"--store-url=http://beanpod-store.beanpod-system.svc:8090",
-			"--bundle-image=beanpod.dev/beanpod:0.1.0",
+			"--bundle-image=beanpod.dev/beanpod:0.1.0", "--namespace=beanpod-system",
 		}},
 		{"everything", everything, []string{
 			"--leader-elect=true",
@@ -292,7 +296,7 @@ func TestArgs(t *testing.T) {
 			"--store-spool=/var/lib/beanpod/spool",
 			"--store-address=:8090",
 			"--store-url=http://beanpod-store.beanpod-system.svc:8090",
-			"--bundle-image=mirror.example:5000/beanpod.dev/beanpod@sha256:" + digest,
+			"--bundle-image=mirror.example:5000/beanpod.dev/beanpod@sha256:" + digest, "--namespace=beanpod-system",
 			"--feature=on",
 		}},
 		{"namespaces, no election, no metrics", "watchNamespaces: [team-a, team-b]\nstore: {enabled: false}\nleaderElection: {enabled: false}\nmetrics: {enabled: false}\nrouting: {defaultGateway: {name: main, namespace: gateways}}\nlogLevel: 3", []string{
@@ -302,7 +306,7 @@ func TestArgs(t *testing.T) {
 			"--max-concurrent-reconciles=10",
 			"--zap-log-level=3",
 			"--watch-namespaces=team-a,team-b",
-			"--default-gateway=gateways/main",
+			"--default-gateway=gateways/main", "--bundle-image=beanpod.dev/beanpod:0.1.0", "--namespace=beanpod-system",
 		}},
 	}
 	for _, tt := range tests {
@@ -314,6 +318,41 @@ func TestArgs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestQueue: a queue that is named wins over the one for development.
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		"":                                      "",
+		"queue: {url: 'nats://a:4222'}":         "--queue=nats://a:4222",
+		"queue: {development: {enabled: true}}": "--queue=nats://beanpod-nats.beanpod-system.svc:4222",
+		"queue: {url: 'nats://a:4222', development: {enabled: true}}": "--queue=nats://a:4222",
+	} {
+		got := ""
+		for _, arg := range into[appsv1.Deployment](t, render(t, values).find(t, "Deployment", "beanpod")).Spec.Template.Spec.Containers[0].Args {
+			if strings.HasPrefix(arg, "--queue=") {
+				got = arg
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", values, got, want)
+		}
+	}
+}
+
+// TestDaemonsAreReached: a manager behind a NetworkPolicy can still ask the queue daemons of workers.
+func TestDaemonsAreReached(t *testing.T) {
+	t.Parallel()
+	policy := into[networkingv1.NetworkPolicy](t, render(t, "networkPolicy: {enabled: true}").find(t, "NetworkPolicy", "beanpod"))
+	for _, rule := range policy.Spec.Egress {
+		for _, port := range rule.Ports {
+			if port.Port.IntValue() == 9324 {
+				return
+			}
+		}
+	}
+	t.Errorf("port 9324 is closed: %+v", policy.Spec.Egress)
 }
 
 func TestImage(t *testing.T) {
@@ -474,6 +513,9 @@ func TestNotes(t *testing.T) {
 	}
 	if notes := render(t, teams).notes; !strings.Contains(notes, "kubectl --namespace team-a apply") || !strings.Contains(notes, "cluster-scoped") {
 		t.Errorf("notes for namespaces:\n%s", notes)
+	}
+	if notes := render(t, "queue: {development: {enabled: true}}").notes; !strings.Contains(notes, "queue.url=") {
+		t.Errorf("no way to a real queue:\n%s", notes)
 	}
 	if notes := render(t, "crds: {keep: false}").notes; !strings.Contains(notes, "deletes the CRDs") {
 		t.Errorf("no warning about crds.keep=false:\n%s", notes)

@@ -30,6 +30,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/store"
 	"github.com/beanpod-dev/beanpod/internal/store/server"
+	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 )
 
 // version is set by the linker.
@@ -48,7 +49,7 @@ type flags struct {
 	concurrency                                   int
 	installPlatforms, allowLoopbackRegistry       bool
 	store, storeSpool, storeAddress, storeURL     string
-	bundleImage                                   string
+	bundleImage, queue, namespace                 string
 }
 
 func (f *flags) bind(set *flag.FlagSet) {
@@ -72,7 +73,9 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.storeSpool, "store-spool", filepath.Join(os.TempDir(), "beanpod-spool"), "Folder in which what is sent to a bucket waits until its digest is known.")
 	set.StringVar(&f.storeAddress, "store-address", ":8090", "Address on which artifacts are served.")
 	set.StringVar(&f.storeURL, "store-url", "", "URL under which pods reach that address; needed with --store.")
-	set.StringVar(&f.bundleImage, "bundle-image", "", "The operator's own image, with which builds and instances of bundles begin; needed with --store.")
+	set.StringVar(&f.bundleImage, "bundle-image", "", "The operator's own image, with which builds and instances of bundles begin, and which holds the queue daemon of workers; needed with --store, and for tier Worker.")
+	set.StringVar(&f.queue, "queue", "", "URL of the NATS servers with JetStream on which generated queues of workers are made: nats://nats.queues:4222; several are separated by commas; unset: none are made.")
+	set.StringVar(&f.namespace, "namespace", "", "The operator's own namespace, which may ask the queue daemons of workers; unset: nobody may.")
 }
 
 func main() {
@@ -188,6 +191,12 @@ func (f *flags) options() (controller.Options, error) {
 			if _, _, err := net.ParseCIDR(cidr); err != nil {
 				return out, fmt.Errorf("--%s: %w", flag, err)
 			}
+		}
+	}
+	out.Operator.Queue, out.Operator.Namespace = f.queue, f.namespace
+	for _, server := range split(f.queue) {
+		if text := settings.CheckBroker(contract.NATS, server); text != "" {
+			return out, fmt.Errorf("--queue: %s", text)
 		}
 	}
 	if f.store != "" && (f.storeURL == "" || f.bundleImage == "") {

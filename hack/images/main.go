@@ -13,11 +13,12 @@ import (
 	"strings"
 )
 
-const usage = `usage: images operator|sample|pause|platform -o FILE.tar [options]
+const usage = `usage: images operator|sample|pause|nats|platform -o FILE.tar [options]
 
   operator --version VERSION [--name NAME] [--release]   manager, workerd and bundle, as far as they exist
   sample   --tag TAG[,TAG...]                            the sample web application: v1, v2 or any tag; broken is unhealthy, crashing crashes
   pause                                                  what holds a pod's namespaces
+  nats                                                   the NATS server of hack/tools, for queues of the demo and the tests
   platform [NAME...]                                     languages to build and run source bundles with, of Debian's packages; all without a NAME
 
        images platforms   prints the catalogue with the images of "platform" instead of public ones, for kubectl apply
@@ -118,6 +119,8 @@ func specsFor(b *builder, o options) ([]spec, error) {
 		return sampleSpecs(b, o.tags)
 	case "pause":
 		return pauseSpecs(b)
+	case "nats":
+		return natsSpecs(b)
 	case "platform":
 		k, err := newKitchen()
 		if err != nil {

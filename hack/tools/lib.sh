@@ -35,3 +35,44 @@ tool_build() {
     echo "built $name in $((SECONDS - began)) s" >&2
   ) 9>"$dir/.lock"
 }
+
+# npm_dir NAME PACKAGE_DIR: like tool_dir, for a tool made of npm packages.
+npm_dir() {
+  echo "$beanpod_cache/bin/$1-$(cat "$2/package-lock.json" "$2/serve.mjs" "${BASH_SOURCE[0]}" | sha256sum | cut -c1-12)"
+}
+
+# npm_build DIR NAME PACKAGE_DIR: installs what the lock file names and writes the launcher DIR/NAME unless it is there. The
+# packages' own scripts do not run. Node is one of the packages where there is one for this machine, else that of PATH.
+npm_build() {
+  local dir=$1 name=$2 package=$3 began=$SECONDS
+  [ -x "$dir/$name" ] && return
+  npm_needed || return
+  mkdir -p "$dir"
+  (
+    flock 9
+    [ -x "$dir/$name" ] && exit
+    echo "building $name" >&2
+    cp "$package"/package.json "$package"/package-lock.json "$package"/serve.mjs "$dir/"
+    npm --prefix "$dir" ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    # shellcheck disable=SC2016 # the launcher expands these
+    printf '%s\n' '#!/bin/sh' 'cd "$(dirname "$0")" || exit' \
+      'for node in node_modules/node-linux-*/bin/node node; do command -v "$node" >/dev/null && exec "$node" serve.mjs "$@"; done' \
+      'echo "no Node here" >&2; exit 1' >"$dir/.$name"
+    chmod +x "$dir/.$name"
+    mv "$dir/.$name" "$dir/$name"
+    echo "built $name in $((SECONDS - began)) s" >&2
+  ) 9>"$dir/.lock"
+}
+
+# npm_needed: npm is there, or is installed where that is allowed, as hack/cluster/cluster does with its packages.
+npm_needed() {
+  command -v npm >/dev/null && return
+  local command="apt-get install -y --no-install-recommends npm"
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && { [ "${CI:-}" = true ] || [ -n "${MAKELEVEL:-}" ]; }; then
+    echo 'installing npm' >&2
+    DEBIAN_FRONTEND=noninteractive $command >/dev/null 2>&1 </dev/null || { apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive $command >&2 </dev/null; }
+  else
+    echo "npm is missing; install it with $command" >&2
+    return 1
+  fi
+}

@@ -108,7 +108,9 @@ func serve(object runtime.Object) {
 		pod.DeprecatedServiceAccount = pod.ServiceAccountName
 		for i := range pod.Containers {
 			pod.Containers[i].TerminationMessagePath = "/dev/termination-log"
-			pod.Containers[i].TerminationMessagePolicy = corev1.TerminationMessageReadFile
+			if pod.Containers[i].TerminationMessagePolicy == "" {
+				pod.Containers[i].TerminationMessagePolicy = corev1.TerminationMessageReadFile
+			}
 		}
 		for i, v := range pod.Volumes {
 			switch {

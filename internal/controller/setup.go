@@ -32,6 +32,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/controller/unsupported"
 	"github.com/beanpod-dev/beanpod/internal/evidence"
 	"github.com/beanpod-dev/beanpod/internal/platforms"
+	"github.com/beanpod-dev/beanpod/internal/queues"
 	"github.com/beanpod-dev/beanpod/internal/registry"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/store"
@@ -108,14 +109,16 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	c, live, events := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(Recorder)
+	watcher := queues.NewWatcher(queues.Daemons{})
 	return errors.Join(
 		application.New(application.Dependencies{Client: c, Recorder: events, Store: o.Store, Now: o.Now}).SetupWithManager(mgr, opts),
 		applicationversion.New(applicationversion.Dependencies{
 			Client: c, Live: live, Registry: registry.New(registry.Options{AllowLoopback: o.AllowLoopbackRegistry}), Recorder: events, Operator: op, Logs: logs, Now: o.Now,
 		}).SetupWithManager(mgr, opts),
 		environment.New(environment.Dependencies{
-			Client: c, Live: live, Logs: logs, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Now: o.Now,
+			Client: c, Live: live, Logs: logs, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Queues: watcher, Now: o.Now,
 		}).SetupWithManager(mgr, opts),
+		mgr.Add(watcher),
 		unsupported.New(unsupported.Dependencies{Client: c, Recorder: events, Now: o.Now, ClusterScoped: clusterScoped}).SetupWithManager(mgr, opts),
 		setupPlatforms(mgr, o, opts),
 	)

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/desired"
 	"github.com/beanpod-dev/beanpod/internal/desired/object"
+	"github.com/beanpod-dev/beanpod/internal/desired/pod"
 	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/rollout"
 	"github.com/beanpod-dev/beanpod/internal/rollout/plan"
@@ -63,6 +65,7 @@ func scenarios(t *testing.T) []scenario {
 			Operator: settings.Operator{
 				BaseDomain: "apps.example.com", GatewayAPI: true, TrustedCIDRs: []string{"10.0.0.0/24"},
 				BundleImage: "registry.example/beanpod:1", StoreURL: "http://beanpod-store.beanpod-system.svc:8090",
+				Queue: "nats://beanpod-nats.beanpod-system:4222", Namespace: "beanpod-system",
 			},
 			Environment: &env, Version: &version, Platform: platformOf(t, dir, &env),
 			Checked: []settings.CheckedInput{{Kind: "secret", Name: "db", ResourceVersion: "7", Digest: "abc"}},
@@ -346,13 +349,25 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
+// application are the containers that run what the user brought: in a worker they are sidecars.
+func application(d *appsv1.Deployment) []corev1.Container {
+	spec := d.Spec.Template.Spec
+	var out []corev1.Container
+	for _, c := range slices.Concat(spec.Containers, spec.InitContainers) {
+		if c.Name != pod.Daemon && (c.RestartPolicy != nil || len(c.Command) == 0 || c.Command[0] != "/bundle") {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // TestValuesAreLiteral expands what is sent as the kubelet does: $$ is $, $(NAME) is the value of a variable before it.
 func TestValuesAreLiteral(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range deployment(t, s).Spec.Template.Spec.Containers {
+			for _, c := range application(deployment(t, s)) {
 				sent := map[string]string{}
 				for _, e := range c.Env {
 					sent[e.Name] = e.Value

@@ -64,7 +64,7 @@ func (in Input) suspended() bool { return in.Wanted.Deleting || in.Wanted.Desire
 
 // environmentChecks see the whole environment. Instances that an instanceCheck explains are grouped into causes before.
 var environmentChecks = []func(census) *v1alpha1.HealthCause{
-	creationRefused, belowMinimum, wrongVersion, ended, deploying, launching,
+	creationRefused, belowMinimum, wrongVersion, ended, deploying, launching, queueSilent, queueOld, deadLetters,
 }
 
 // Assess judges the environment. It always gives a status; since is left to the caller, who knows the previous status.

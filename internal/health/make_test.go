@@ -77,6 +77,10 @@ func wanted(tweak func(*Wanted)) func(*Input) {
 	return func(in *Input) { tweak(&in.Wanted) }
 }
 
+func queue(q snapshot.Queue) func(*Input) {
+	return func(in *Input) { in.Now.Queue = q }
+}
+
 func atLeast(n int32) func(*Input) {
 	return wanted(func(w *Wanted) { w.Min = n })
 }

@@ -176,6 +176,31 @@ func TestMessages(t *testing.T) {
 			want: "1 instance is available, at least 2 should be. Others are ready, but have not passed the health gate yet.",
 		},
 		{
+			name: "a silent queue", code: CauseQueueNotPolled, in: makeInput(2, queue(snapshot.Queue{Known: true, Silent: true})),
+			want: "No instance had an answer of the queue's broker for 3 minutes. See why in the log of the container beanpod-queue-daemon, " +
+				"and check the broker, spec.worker.queue and its Secret.",
+		},
+		{
+			name: "old messages", code: CauseQueueBacklog, in: makeInput(2, queue(snapshot.Queue{Known: true, Age: snapshot.AgeOld})),
+			want: "The oldest message has waited for more than five minutes. Run more instances with spec.capacity, allow more at a time " +
+				"with spec.worker.connections, or see what makes the application slow.",
+		},
+		{
+			name: "very old messages", code: CauseQueueBacklog, in: makeInput(2, queue(snapshot.Queue{Known: true, Age: snapshot.AgeVeryOld})),
+			want: "The oldest message has waited for more than an hour. Run more instances with spec.capacity, allow more at a time " +
+				"with spec.worker.connections, or see what makes the application slow.",
+		},
+		{
+			name: "a dead letter", code: CauseDeadLetters, in: makeInput(2, queue(snapshot.Queue{Known: true, Dead: 1})),
+			want: "1 message was tried too often and lies in the dead-letter queue, status.queue.deadLetterURL. See why in the log of the container " +
+				"beanpod-queue-daemon; put them back into the queue when that is mended, or delete them.",
+		},
+		{
+			name: "dead letters", code: CauseDeadLetters, in: makeInput(2, queue(snapshot.Queue{Known: true, Dead: 7})),
+			want: "7 messages were tried too often and lie in the dead-letter queue, status.queue.deadLetterURL. See why in the log of the container " +
+				"beanpod-queue-daemon; put them back into the queue when that is mended, or delete them.",
+		},
+		{
 			name: "quota", code: CauseCreationRefused, in: makeInput(2, slotA(func(s *snapshot.Slot) { s.Refused = quotaMessage })),
 			want: "New instances are refused: exceeded quota: compute, requested: cpu=1, used: cpu=2, limited: cpu=2. " +
 				"Raise the namespace's ResourceQuota, or ask for less with spec.capacity.",
@@ -238,7 +263,7 @@ func TestMessages(t *testing.T) {
 var allCodes = []string{
 	CauseBelowMinimum, CauseConfigurationError, CauseCrashLoop, CauseCreationRefused, CauseDeploying, CauseImagePullFailed,
 	CauseInstanceEnded, CauseNodeLost, CauseNotStarted, CauseOutOfMemory, CauseProbeFailing, CauseRestarted, CauseStarting,
-	CauseUnschedulable, CauseWrongVersion,
+	CauseUnschedulable, CauseWrongVersion, CauseQueueNotPolled, CauseQueueBacklog, CauseDeadLetters,
 }
 
 func TestCauseNamesInstances(t *testing.T) {

@@ -54,7 +54,7 @@ func (l *Loader) Load(ctx context.Context, env *v1alpha1.Environment, known Know
 	var p *v1alpha1.Platform
 	for _, step := range []func() error{
 		func() error { return l.application(ctx, env) },
-		func() error { return tier(env) },
+		func() error { return l.worker(env) },
 		func() (err error) { p, err = l.readPlatform(ctx, env); return err },
 		func() (err error) {
 			layers.Version, err = l.version(ctx, env, p)
@@ -63,8 +63,15 @@ func (l *Loader) Load(ctx context.Context, env *v1alpha1.Environment, known Know
 			return cmp.Or(err, unfit)
 		},
 		func() error { return l.deployable(layers.Version, layers.Platform) },
+		func() (err error) { layers.Environment, err = withOptions(env, layers.Version); return err },
 		func() (err error) { layers.Checked, err = l.references(ctx, env, known.Inputs); return err },
-		func() error { return l.host(ctx, env) },
+		func() (err error) {
+			var secrets []settings.CheckedInput
+			layers.Links, secrets, err = l.links(ctx, env, known.Inputs)
+			layers.Checked = append(layers.Checked, secrets...)
+			return err
+		},
+		func() error { return l.host(ctx, layers.Environment) },
 	} {
 		if err := step(); err != nil {
 			return layers, err
@@ -86,13 +93,6 @@ func (l *Loader) application(ctx context.Context, env *v1alpha1.Environment) err
 	}
 	if err != nil {
 		return fmt.Errorf("loading Application %s: %w", name, err)
-	}
-	return nil
-}
-
-func tier(env *v1alpha1.Environment) error {
-	if env.Spec.Tier == v1alpha1.TierWorker {
-		return stall(v1alpha1.ReasonTierNotSupported, "spec.tier Worker is not run by this release; use WebServer or Background (see docs/roadmap.md)")
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -141,6 +142,29 @@ func TestLoad(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLoadOptions: what a bundle's option settings say is below what the Environment says, and the Environment itself stays as it is.
+func TestLoadOptions(t *testing.T) {
+	t.Parallel()
+	v := version("v1", "True", "Processed")
+	v.Status.Bundle = &v1alpha1.FetchedBundle{Options: []v1alpha1.OptionSetting{
+		{Namespace: "aws:autoscaling:asg", Name: "MinSize", Value: "2"}, {Namespace: "aws:autoscaling:asg", Name: "MaxSize", Value: "9"},
+	}}
+	three := int32(3)
+	env := made("a", "blue", 0, func(e *v1alpha1.Environment) { e.Spec.Capacity = &v1alpha1.Capacity{Max: &three} })
+	before := env.DeepCopy()
+	layers, err := makeBed(testkit.MakeApplication("a"), v, env).Load(t.Context(), env, Known{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, problems := settings.Resolve(layers)
+	if s.Min != 2 || s.Max != 3 || len(problems) > 0 {
+		t.Errorf("%d to %d instances, want 2 to 3 (%v)", s.Min, s.Max, problems)
+	}
+	if diff := cmp.Diff(before.Spec, env.Spec); diff != "" {
+		t.Errorf("the Environment was changed:\n%s", diff)
 	}
 }
 

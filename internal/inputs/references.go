@@ -105,6 +105,7 @@ func referencesOf(env *v1alpha1.Environment) []reference {
 	if r := env.Spec.Routing; r != nil && r.TLS != nil && r.TLS.SecretName != "" {
 		add(kindSecret, r.TLS.SecretName, "", "spec.routing.tls.secretName")
 	}
+	queueReferences(env, add)
 	out := make([]reference, 0, len(found))
 	for _, r := range found {
 		slices.Sort(r.keys)

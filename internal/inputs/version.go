@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/beanstalk"
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/lifecycle"
 	"github.com/beanpod-dev/beanpod/internal/outcome"
@@ -87,4 +88,18 @@ func versionFailed(ver *v1alpha1.ApplicationVersion, why string) error {
 
 func notReady(format string, args ...any) error {
 	return &outcome.Wait{Condition: v1alpha1.ConditionInputsResolved, Reason: v1alpha1.ReasonVersionNotReady, Message: fmt.Sprintf(format, args...)}
+}
+
+// withOptions is the Environment with the option settings of its version's bundle below its own spec.
+func withOptions(env *v1alpha1.Environment, ver *v1alpha1.ApplicationVersion) (*v1alpha1.Environment, error) {
+	if ver.Status.Bundle == nil || len(ver.Status.Bundle.Options) == 0 {
+		return env, nil
+	}
+	spec, err := beanstalk.Under(env.Spec, ver.Status.Bundle.Options)
+	if err != nil {
+		return env, fmt.Errorf("reading the options of ApplicationVersion %s: %w", ver.Name, err)
+	}
+	out := *env
+	out.Spec = spec
+	return &out, nil
 }

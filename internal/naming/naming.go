@@ -141,6 +141,12 @@ func SlotSelector(uid types.UID, slot string) map[string]string {
 	return map[string]string{v1alpha1.LabelEnvironmentUID: string(uid), v1alpha1.LabelSlot: slot}
 }
 
+// Queue is the name of the stream that is generated for an Environment. Streams of all namespaces share one broker, and a namespace's
+// name may hold hyphens as an Environment's may, so that a hash of both tells them apart.
+func Queue(namespace, environment string) string {
+	return "beanpod-" + namespace + "-" + environment + "-" + digest(namespace, environment)
+}
+
 // Host is the private, permanent host name of an Environment; empty without a base domain.
 func Host(environment, baseDomain string) string {
 	if baseDomain == "" {

@@ -161,7 +161,7 @@ func progressing(c appsv1.DeploymentCondition, s *snapshot.Slot) {
 
 func instance(p *corev1.Pod) snapshot.Instance {
 	out := snapshot.Instance{
-		Name: p.Name, Slot: p.Labels[v1alpha1.LabelSlot],
+		Name: p.Name, Address: p.Status.PodIP, Slot: p.Labels[v1alpha1.LabelSlot],
 		Revision: p.Annotations[v1alpha1.AnnotationRevision], Version: p.Annotations[v1alpha1.AnnotationVersion],
 		CreatedAt: p.CreationTimestamp.Time, Terminating: p.DeletionTimestamp != nil,
 		Failed: p.Status.Phase == corev1.PodFailed, FailedReason: p.Status.Reason, FailedMessage: p.Status.Message,
@@ -169,16 +169,32 @@ func instance(p *corev1.Pod) snapshot.Instance {
 	}
 	readiness(p, &out)
 	for _, c := range p.Status.InitContainerStatuses {
+		if sidecar(p, c.Name) {
+			add(&out, c)
+			continue
+		}
 		// What runs before the application is of interest only while it fails: an artifact that cannot be fetched, an image.
 		if failing := c.RestartCount > 0 || c.State.Waiting != nil && c.State.Waiting.Reason != "PodInitializing"; failing && !c.Ready {
 			out.Containers = append(out.Containers, container(c))
 		}
 	}
 	for _, c := range p.Status.ContainerStatuses {
-		out.Containers = append(out.Containers, container(c))
-		out.Started = out.Started && (c.State.Running != nil || c.LastTerminationState.Terminated != nil)
+		add(&out, c)
 	}
 	return out
+}
+
+// add takes a container of the instance itself.
+func add(out *snapshot.Instance, c corev1.ContainerStatus) {
+	out.Containers = append(out.Containers, container(c))
+	out.Started = out.Started && (c.State.Running != nil || c.LastTerminationState.Terminated != nil)
+}
+
+// sidecar says whether an init container runs as long as the pod: in a worker it is the application.
+func sidecar(p *corev1.Pod, name string) bool {
+	return slices.ContainsFunc(p.Spec.InitContainers, func(c corev1.Container) bool {
+		return c.Name == name && c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+	})
 }
 
 // settleTime is how far apart the kubelet's own first writes about a pod may be.

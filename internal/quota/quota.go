@@ -40,7 +40,15 @@ type Shortage struct {
 func For(s settings.Settings, instances int32) Demand {
 	d := Demand{Instances: instances, PerInstance: corev1.ResourceRequirements{Requests: corev1.ResourceList{}, Limits: corev1.ResourceList{}}}
 	// Slots differ in labels only.
-	for _, c := range pod.Template(s, snapshot.SlotA).Spec.Containers {
+	spec := pod.Template(s, snapshot.SlotA).Spec
+	all := slices.Clone(spec.Containers)
+	for _, c := range spec.InitContainers {
+		// What ends before the application begins asks for no more than that; sidecars run beside it.
+		if c.RestartPolicy != nil {
+			all = append(all, c)
+		}
+	}
+	for _, c := range all {
 		if c.Resources.Requests != nil {
 			add(d.PerInstance.Requests, *c.Resources.Requests)
 		}

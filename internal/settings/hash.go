@@ -34,6 +34,12 @@ func configurationHash(s Settings, l Layers) string {
 	for _, p := range s.Properties {
 		put(h, "property", p.Name, propertySource(p))
 	}
+	for _, v := range s.Links {
+		put(h, "link", v.Name, v.source())
+	}
+	if s.Worker != nil {
+		putWorker(h, *s.Worker)
+	}
 	if l.Environment.Spec.OnSecretChange == v1alpha1.SecretChangeRollout {
 		for _, in := range l.Checked {
 			if reaches(s, in) {
@@ -50,6 +56,18 @@ func configurationHash(s Settings, l Layers) string {
 	put(h, "group", s.Isolation.Group)
 	putPod(h, s.Pod)
 	return short(h)
+}
+
+// putWorker leaves out what follows from the process and the version. The queue's coordinates count: an instance that goes on with
+// another queue than the one in status would be worse than a restart.
+func putWorker(h hash.Hash, w Worker) {
+	c, q := w.Config, w.Config.Queue
+	put(h, "queue", q.Provider, q.URL, q.Name, q.Subject, q.Region, q.Group, q.Generated, w.Credentials)
+	put(h, "worker", c.Path, c.MimeType, c.Connections, c.ConnectTimeout, c.InactivityTimeout, c.VisibilityTimeout,
+		c.ErrorVisibilityTimeout, c.Retention, c.MaxRetries, c.Drain)
+	for _, t := range c.Tasks {
+		put(h, "task", t.Name, t.Path, t.Schedule, t.TimeZone)
+	}
 }
 
 // revisionHash covers what runs: the version, the configuration, and a restart token.
@@ -77,6 +95,14 @@ func reaches(s Settings, in CheckedInput) bool {
 		if strings.HasPrefix(propertySource(p), in.Kind+":"+in.Name+":") {
 			return true
 		}
+	}
+	for _, v := range s.Links {
+		if v.Secret != "" && in.Kind == "secret" && in.Name == v.Secret {
+			return true
+		}
+	}
+	if s.Worker != nil && in.Kind == "secret" && in.Name == s.Worker.Credentials {
+		return true
 	}
 	for _, v := range s.Pod.Volumes {
 		if volume := volumeSource(v); strings.EqualFold(volume, in.Kind+":"+in.Name) {

@@ -47,12 +47,18 @@ func processes(l Layers) ([]Process, []Problem) {
 		}
 		out = append(out, process(p, string(command)))
 	}
-	if out[0].Port == 0 && env.Spec.Tier == v1alpha1.TierWebServer {
+	if out[0].Port == 0 && env.Spec.Tier != v1alpha1.TierBackground {
 		out[0].Port = port
 	}
 	for _, name := range sortedKeys(commands) {
 		if !slices.ContainsFunc(listed, func(p v1alpha1.Process) bool { return p.Name == name }) {
 			out = append(out, process(v1alpha1.Process{Name: name}, string(commands[name])))
+		}
+	}
+	if env.Spec.Tier == v1alpha1.TierWorker {
+		// Nobody routes requests to it, and the daemon ends before it: there is nothing to wait for.
+		for i := range out {
+			out[i].DrainSeconds = 0
 		}
 	}
 	return out, portClashes(out)

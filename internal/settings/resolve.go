@@ -71,6 +71,11 @@ func Resolve(l Layers) (Settings, []Problem) {
 	var problems []Problem
 	s.Processes, problems = processes(l)
 	s.Properties = properties(env.Spec.EnvironmentProperties)
+	var wrong []Problem
+	s.Links, wrong = links(l)
+	problems = append(problems, wrong...)
+	s.Worker, wrong = worker(l, s.Processes)
+	problems = append(problems, wrong...)
 	s.rollouts(env)
 	s.Routing = routing(env, l.Operator, s.Processes)
 	s.isolation(env, l.Operator)
@@ -81,7 +86,7 @@ func Resolve(l Layers) (Settings, []Problem) {
 	problems = append(problems, mounts(s.Pod)...)
 	problems = append(problems, callers(env.Spec.Isolation)...)
 	problems = append(problems, window(env.Spec.ManagedUpdates)...)
-	s.Unsupported = unsupported(env)
+	s.Unsupported = unsupported(env, l.Operator)
 	s.Configuration = configurationHash(s, l)
 	s.Change = revisionHash(s, "")
 	s.Revision = revisionHash(s, s.RestartToken)
@@ -211,7 +216,7 @@ func properties(list []v1alpha1.EnvironmentProperty) []v1alpha1.EnvironmentPrope
 }
 
 func (s *Settings) isolation(env *v1alpha1.Environment, op Operator) {
-	s.Isolation = Isolation{Group: labelValue(env.Spec.ApplicationRef.Name), Trusted: op.TrustedCIDRs}
+	s.Isolation = Isolation{Group: labelValue(env.Spec.ApplicationRef.Name), Trusted: op.TrustedCIDRs, Operator: op.Namespace}
 	i := env.Spec.Isolation
 	if i == nil {
 		return

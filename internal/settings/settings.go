@@ -25,12 +25,17 @@ type Operator struct {
 	GatewayAPI bool
 	// TrustedCIDRs may always reach instances: the addresses of ingress controllers on the host's network.
 	TrustedCIDRs []string
-	// BundleImage holds /bundle, which fetches, builds and installs source bundles; StoreURL is where pods reach the store. When one
+	// BundleImage is the operator's own: it holds /bundle, which fetches, builds and installs source bundles, and /workerd; StoreURL is where pods reach the store. When one
 	// is empty, source bundles are not deployed.
 	BundleImage, StoreURL string
 	// BuildDeniedCIDRs are addresses that builds cannot reach, besides the store; nil: private and link-local ones. FetchAllowedCIDRs
 	// may be fetched from although they are in the cluster.
 	BuildDeniedCIDRs, FetchAllowedCIDRs []string
+	// Queue is the URL of the NATS servers on which queues are generated; empty: none is. DeletesQueues is true when they can be deleted.
+	Queue         string
+	DeletesQueues bool
+	// Namespace of the operator, which may ask worker daemons; empty: nobody may.
+	Namespace string
 }
 
 // Bundles says whether source bundles can be deployed.
@@ -58,6 +63,8 @@ type Layers struct {
 	Platform *Platform
 	// Checked are the Secrets and ConfigMaps that were looked at.
 	Checked []CheckedInput
+	// Links are the Environments that spec.links names, by name.
+	Links map[string]*v1alpha1.Environment
 	// Restart and Rebuild are the tokens that the running instances were made for. They stand in for an annotation that was
 	// removed, so that removing it does nothing.
 	Restart, Rebuild string
@@ -88,6 +95,10 @@ type Settings struct {
 	Processes []Process
 	// Properties, ordered by name; those of the platform included.
 	Properties []v1alpha1.EnvironmentProperty
+	// Links are the variables that tell of other Environments, ordered by name.
+	Links []LinkVariable
+	// Worker is nil for other tiers.
+	Worker *Worker
 
 	// Min and Max instances; Desired is the fixed number when Scaler is ScalerNone.
 	Min, Max, Desired int32
@@ -234,4 +245,6 @@ type Isolation struct {
 	Group     string
 	AllowFrom []string
 	Trusted   []string
+	// Operator is the namespace of the operator; empty: not known.
+	Operator string
 }

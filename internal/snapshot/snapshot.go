@@ -34,6 +34,8 @@ type Snapshot struct {
 	Revisions map[string]Revision
 	// Releases are the release commands that exist, by deployment.
 	Releases []Release
+	// Queue of a worker Environment.
+	Queue Queue
 }
 
 // Content is what a slot runs.
@@ -163,6 +165,8 @@ type Release struct {
 // Instance is one pod.
 type Instance struct {
 	Name string
+	// Address of the pod; empty until it has one.
+	Address string
 	// Slot, Revision and Version that the pod was made for.
 	Slot, Revision, Version string
 	CreatedAt               time.Time

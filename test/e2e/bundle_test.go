@@ -147,6 +147,8 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/build" and os.path.exists("build.json"):
         return [open("build.json", "rb").read()]
+    if environ["PATH_INFO"] == "/property":
+        return [os.environ.get("GREETING", "none").encode()]
     return [b"` + text + `"]
 `}
 }
@@ -209,8 +211,17 @@ func TestBundlesAreDeployedByTheCommandLine(t *testing.T) {
 		return string(body)
 	}
 
-	deploy(0, "--archive", bundle(t, says("one")), "--label", "one")
+	one := says("one")
+	one[".ebextensions/10.config"] = `option_settings:
+  aws:elasticbeanstalk:application:environment: {GREETING: from the bundle}
+  aws:autoscaling:asg: {MaxSize: 3, Cooldown: 360}
+`
+	deploy(0, "--archive", bundle(t, one), "--label", "one")
 	answers("/", "^one$")
+	answers("/property", "^from the bundle$")
+	if told := mustKubectl(t, "get", "bver", h.get(t).Status.DeployedVersion.Name, "-n", ns, "-o", "jsonpath={.status.bundle.unsupported}"); !strings.Contains(told, "aws:autoscaling:asg: Cooldown has no counterpart") {
+		t.Errorf("an option without effect is not listed: %s", told)
+	}
 
 	bad := says("two")
 	bad["Buildfile"] = "step: echo the compiler says no && exit 3\n"

@@ -201,8 +201,9 @@ func (h environmentHandle) waitVersion(t *testing.T, version string) {
 	// A set that was replaced is being deleted then, and its instances a moment later.
 	eventually(t, 20*time.Second, "instances of "+version+" alone", func() error {
 		for _, p := range h.pods(t) {
-			if image := p.Spec.Containers[0].Image; image != "localhost/sample-web:"+version {
-				return fmt.Errorf("pod %s runs %s", p.Name, image)
+			all := slices.Concat(p.Spec.Containers, p.Spec.InitContainers) // in a worker, the application is a sidecar
+			if !slices.ContainsFunc(all, func(c corev1.Container) bool { return c.Image == "localhost/sample-web:"+version }) {
+				return fmt.Errorf("pod %s does not run %s", p.Name, version)
 			}
 		}
 		return nil

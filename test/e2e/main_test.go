@@ -153,7 +153,11 @@ func loadImages() error {
 	if _, err := run(20*time.Minute, "go", "run", "./hack/images", "platform", "-o", languages); err != nil {
 		return err
 	}
-	return theCluster.load(operator, sample, languages)
+	nats := filepath.Join(dir, "nats.tar")
+	if _, err := run(10*time.Minute, "go", "run", "./hack/images", "nats", "-o", nats); err != nil {
+		return err
+	}
+	return theCluster.load(operator, sample, languages, nats)
 }
 
 // makeNamespace makes a namespace with Pod Security's strictest level, and in it the application and its versions.

@@ -46,6 +46,7 @@ func installOperator(values ...string) error {
 		"--set-string", "image.repository=" + image[:colon], "--set-string", "image.tag=" + image[colon+1:],
 		"--set-string", `podAnnotations.beanpod\.dev/image-digest=` + digest,
 		"--set", "baseDomain=" + baseDomain, "--set", "routing.defaultIngressClassName=traefik",
+		"--set", "queue.development.enabled=true", "--set-string", "queue.development.image=localhost/nats:1",
 		"--wait", "--timeout", "3m",
 	}
 	for _, v := range values {

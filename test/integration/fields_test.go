@@ -49,7 +49,8 @@ var ordinary = map[string][]any{
 	"spec.health.rules[*].source":                                  {"Requests4xx", "Requests5xx", "Latency"},
 	"spec.notifications[*].events[*]":                              {"HealthChanged", "DeploymentFailed", "DeploymentSucceeded"},
 	"spec.capacity.autoscaling.triggers[*].type":                   {"CPUUtilization", "MemoryUtilization", "External"},
-	"spec.links[*].variable":                                       {"ONE", "TWO", "THREE"},
+	"spec.links[*].variable":                                       {"LINK_ONE", "LINK_TWO", "LINK_THREE"},
+	"spec.links[*].environmentRef.name":                            {"one", "two"},
 	"spec.tags[*].key":                                             {"team", "example.com/cost:center", "stage"},
 	"spec.tags[*].value":                                           {"one", "two words"},
 	"spec.worker.periodicTasks[*].name":                            {"one", "two", "three"},
@@ -114,6 +115,9 @@ var references = []reference{
 	}},
 	{[]string{"spec.platformRef.branch"}, []any{"1.0", "2.0"}, func(v string) outcome {
 		return stalls("InputsResolved", "BranchNotFound", "transitions-one", v)
+	}},
+	{[]string{"spec.links[*].environmentRef.name"}, []any{"one", "two"}, func(v string) outcome {
+		return stalls("InputsResolved", "LinkNotFound", "spec.links[", v)
 	}},
 	{[]string{"spec.environmentProperties[*].valueFrom.secretKeyRef.name"}, []any{"one", "two"}, missingSecret("spec.environmentProperties[")},
 	{[]string{"spec.podTemplate.volumes[*].secret.name"}, []any{"one", "two"}, missingSecret("spec.podTemplate.volumes[")},

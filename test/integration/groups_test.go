@@ -36,7 +36,7 @@ var alone = []string{
 // apart are fields that are not sent together with those before them, because the values of one decide which of the other are good.
 var apart = []string{
 	"spec.capacity.resources.limits", "spec.podTemplate.volumeMounts", "spec.capacity.placement.tolerations[*].operator",
-	"spec.capacity.placement.tolerations[*].effect", "spec.capacity.placement.tolerations[*].value",
+	"spec.capacity.placement.tolerations[*].effect", "spec.capacity.placement.tolerations[*].value", "spec.links[*].variable",
 }
 
 // part is a value of one field in a transition of several.

@@ -92,6 +92,11 @@ func (x *explorer) lane(i int) *lane {
 	crashing := w.version("crashing")
 	crashing.Spec.Source.Image.Reference = "shop:" + testkit.Crashing
 	w.create(testkit.MakeApplication(w.namespace, func(a *v1alpha1.Application) { a.Name = "other" }), other, nowhere, crashing, w.version("v3"), w.version("sick"))
+	for _, name := range []string{"one", "two"} { // for links; they are paused, so that nothing runs for them
+		w.create(testkit.MakeEnvironment(w.namespace, name, "v1", func(e *v1alpha1.Environment) {
+			e.Spec.Tier, e.Spec.Paused = v1alpha1.TierWebServer, true
+		}))
+	}
 	l.watch()
 	return l
 }
@@ -560,7 +565,7 @@ func (r *runner) quiet(what string, before int) {
 
 // restarting are the fields that may restart instances.
 var restarting = [][]string{
-	{"versionRef"}, {"processes"}, {"environmentProperties"}, {"capacity", "resources"}, {"capacity", "placement"}, {"isolation", "group"}, {"podTemplate"},
+	{"versionRef"}, {"processes"}, {"environmentProperties"}, {"capacity", "resources"}, {"capacity", "placement"}, {"isolation", "group"}, {"podTemplate"}, {"links"},
 }
 
 func restarts(a, b map[string]any) bool {

@@ -193,6 +193,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.OperationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Operations"):
 		return &apiv1alpha1.OperationsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OptionSetting"):
+		return &apiv1alpha1.OptionSettingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PeriodicTask"):
 		return &apiv1alpha1.PeriodicTaskApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Placement"):

@@ -37,7 +37,13 @@
 - --store-spool=/var/lib/beanpod/spool
 - --store-address=:8090
 - --store-url=http://{{ include "beanpod.fullname" . }}-store.{{ include "beanpod.namespace" . }}.svc:8090
+{{- end }}
 - --bundle-image={{ include "beanpod.image" . }}
+- --namespace={{ include "beanpod.namespace" . }}
+{{- if .Values.queue.url }}
+- --queue={{ .Values.queue.url }}
+{{- else if .Values.queue.development.enabled }}
+- --queue=nats://{{ include "beanpod.fullname" . }}-nats.{{ include "beanpod.namespace" . }}.svc:4222
 {{- end }}
 {{- if not .Values.platforms.install }}
 - --install-platforms=false

@@ -22,6 +22,8 @@ type page struct {
 type app struct {
 	page    page
 	failing atomic.Bool
+	job     job
+	ledger  ledger
 }
 
 func newApp(version, instance string, environ []string) *app {
@@ -44,10 +46,13 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("/healthz", a.health)
 	mux.HandleFunc("/slow", a.slow)
 	mux.HandleFunc("/fail", a.fail)
+	mux.HandleFunc("POST /work", a.work)
+	mux.HandleFunc("/ledger", a.books)
+	mux.HandleFunc("/enqueue", a.enqueue)
 	return mux
 }
 
-// index serves every other path and method too, which makes the program usable behind a worker's queue.
+// index serves every other path and method too.
 func (a *app) index(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		log.Printf("%s %s", r.Method, r.URL.Path)

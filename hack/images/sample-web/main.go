@@ -10,8 +10,12 @@
 //	GET /healthz   200, or 500 when unhealthy
 //	GET /slow?ms=  answers after a while
 //	    /fail      turns failing on or off for this instance; /fail?on=true or false says which
+//	    /enqueue   puts messages into the linked queue: ?n=100&from=0, or ?body=poison
+//	    /ledger    POST counts a message, GET shows how many were counted and how many again
+//	POST /work     works on a message of a queue daemon: one with the word poison fails
 //
-//	PORT (8080), APP_VERSION, UNHEALTHY=1, START_DELAY_MS, CRASH_AFTER_MS, FAIL_AFTER_MS
+//	PORT (8080), APP_VERSION, UNHEALTHY=1, START_DELAY_MS, CRASH_AFTER_MS, FAIL_AFTER_MS,
+//	JOBS_QUEUE and JOBS_QUEUE_NAME (from a link to a worker), WORK_MS, LEDGER
 //
 // As a release command it works for a while, then succeeds or fails:
 //
@@ -88,6 +92,7 @@ func run(ctx context.Context, getenv func(string) string, environ []string) erro
 	}
 	a := newApp(getenv("APP_VERSION"), instance, environ)
 	a.failing.Store(getenv("UNHEALTHY") == "1")
+	a.job = jobOf(getenv)
 	if d := milliseconds(getenv("FAIL_AFTER_MS")); d > 0 {
 		time.AfterFunc(d, func() { log.Print("Failing as told by FAIL_AFTER_MS"); a.failing.Store(true) })
 	}

@@ -149,11 +149,15 @@ services: {}
 
 func TestCron(t *testing.T) {
 	t.Parallel()
-	if got, err := Cron(bundle("cron.yaml", "version: 1\n")); got != "version: 1\n" || err != nil {
-		t.Errorf("%q, %v", got, err)
+	if err := CheckCron(bundle("cron.yaml", "version: 1\ncron:\n- {name: a, url: /a, schedule: '* * * * *'}\n")); err != nil {
+		t.Error(err)
 	}
-	if got, err := Cron(bundle()); got != "" || err != nil {
-		t.Errorf("%q, %v", got, err)
+	if err := CheckCron(bundle()); err != nil {
+		t.Error(err)
+	}
+	err := CheckCron(bundle("cron.yaml", "version: 1\ncron:\n- {name: a, url: /a, schedule: daily}\n"))
+	if err == nil || !strings.Contains(err.Error(), "cron.yaml cannot be used") || !strings.Contains(err.Error(), "daily") {
+		t.Errorf("a bad schedule: %v", err)
 	}
 }
 

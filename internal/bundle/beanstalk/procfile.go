@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
+	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 )
 
 // Process is one line of a Procfile or Buildfile.
@@ -89,8 +90,14 @@ func unreadable(file string) error {
 	return report.Fail(report.BuildFailed, "The file %s of the bundle cannot be read. It must be an ordinary file.", file)
 }
 
-// Cron is the content of cron.yaml.
-func Cron(bundle fs.FS) (string, error) {
+// CheckCron refuses a cron.yaml that the queue daemon of a worker could not read. It reads the file itself, beside the application.
+func CheckCron(bundle fs.FS) error {
 	text, err := read(bundle, "cron.yaml")
-	return string(text), err
+	if err != nil || text == nil {
+		return err
+	}
+	if _, err := contract.ParseCron(text); err != nil {
+		return report.Fail(report.BuildFailed, "The bundle's cron.yaml cannot be used: %s.", strings.TrimSuffix(err.Error(), "."))
+	}
+	return nil
 }

@@ -158,6 +158,5 @@ func decide(_ context.Context, bundle fs.FS, in Instructions, out *report.Report
 		return err
 	}
 	out.Processes, out.Warnings = processes, append(out.Warnings, warnings...)
-	out.Cron, err = beanstalk.Cron(bundle)
-	return err
+	return beanstalk.CheckCron(bundle)
 }

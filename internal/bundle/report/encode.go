@@ -27,14 +27,12 @@ func Encode(r Report) []byte {
 	for _, shorten := range []func(*Report) bool{
 		func(r *Report) bool { return drop(&r.Warnings, 5) },
 		func(r *Report) bool { return drop(&r.Unsupported, 10) },
-		func(r *Report) bool { return drop(&r.Options, 10) },
 		func(r *Report) bool { return cutTexts(r.Warnings, 120) },
 		func(r *Report) bool { return cutTexts(r.Unsupported, 120) },
 		func(r *Report) bool { return cutText(&r.Error, 1024) },
 		func(r *Report) bool { return drop(&r.Warnings, 0) },
-		func(r *Report) bool { return drop(&r.Options, 0) },
 		func(r *Report) bool { return drop(&r.Unsupported, 0) },
-		func(r *Report) bool { return clearText(&r.Cron) },
+		func(r *Report) bool { return drop(&r.Options, 0) }, // environments would run without them
 		func(r *Report) bool { return drop(&r.Release, 0) },
 		dropProcess,
 		func(r *Report) bool { return cutText(&r.Error, 200) },
@@ -81,12 +79,6 @@ func cutText(text *string, longest int) bool {
 	}
 	*text = strings.ToValidUTF8((*text)[:longest], "") + "…"
 	return true
-}
-
-func clearText(text *string) bool {
-	had := *text != ""
-	*text = ""
-	return had
 }
 
 // dropProcess leaves web for last: without it nothing runs.

@@ -17,7 +17,7 @@ func full() Report {
 		Bundle:    &Object{SHA256: strings.Repeat("a", 64), SizeBytes: 1, Files: 2},
 		Artifact:  &Object{SHA256: strings.Repeat("b", 64), SizeBytes: 3},
 		Processes: map[string]string{"web": "node app.js", "worker": "node worker.js"},
-		Release:   []string{"sh", "-c", "migrate"}, Cron: "version: 1\n", Warnings: []string{"w"},
+		Release:   []string{"sh", "-c", "migrate"}, Warnings: []string{"w"},
 		Unsupported: []string{".ebextensions/x.config: packages"}, Options: []Option{{"ns", "n", "v"}}, Seconds: 1.5,
 	}
 }
@@ -46,12 +46,11 @@ func TestEncodeCuts(t *testing.T) {
 		"unsupported": func(r *Report) { r.Unsupported = many },
 		"options":     func(r *Report) { r.Options = make([]Option, 3000) },
 		"error":       func(r *Report) { r.Error = long },
-		"cron":        func(r *Report) { r.Cron = long },
 		"release":     func(r *Report) { r.Release = []string{"sh", "-c", long} },
 		"process":     func(r *Report) { r.Processes = map[string]string{"web": "x", "worker": long} },
 		"everything": func(r *Report) {
 			*r = Report{
-				Error: long, Cron: long, Release: many, Warnings: []string{long}, Unsupported: many, Options: make([]Option, 9),
+				Error: long, Release: many, Warnings: []string{long}, Unsupported: many, Options: make([]Option, 9),
 				Processes: map[string]string{"web": "x", "a": long, "b": long},
 			}
 		},

@@ -44,8 +44,6 @@ type Report struct {
 	Processes map[string]string `json:"processes,omitempty"`
 	// Release is run once for each deployment; empty when the bundle asks for nothing.
 	Release []string `json:"release,omitempty"`
-	// Cron is the content of cron.yaml.
-	Cron string `json:"cron,omitempty"`
 
 	Warnings []string `json:"warnings,omitempty"`
 	// Unsupported names what the bundle asks for and nobody does.

@@ -192,7 +192,7 @@ container_commands:
 	b.must("build")
 	pushed := b.must("push")
 	want := report.Report{
-		Bundle: fetched.Bundle, Artifact: pushed.Artifact, Seconds: pushed.Seconds, Cron: "version: 1\n",
+		Bundle: fetched.Bundle, Artifact: pushed.Artifact, Seconds: pushed.Seconds,
 		Processes: map[string]string{"web": "./server --port=$PORT", "worker": "./other"},
 		Release:   []string{"sh", "-c", "(\n./migrate\n) || exit $?"},
 		Warnings: []string{

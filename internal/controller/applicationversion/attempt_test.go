@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -86,5 +87,39 @@ func TestMakeRoom(t *testing.T) {
 	list := ver.Status.Artifacts
 	if len(list) != maxArtifacts || list[0].Version != "1" || list[1].Version != "111" || list[maxArtifacts-1].Version != "new" {
 		t.Errorf("the list is %+v", list)
+	}
+}
+
+// TestDescribeOptions sorts option settings: those with an effect are for environments, the others are listed with the reason.
+func TestDescribeOptions(t *testing.T) {
+	t.Parallel()
+	option := func(namespace, name, value string) report.Option {
+		return report.Option{Namespace: namespace, Name: name, Value: value}
+	}
+	r := report.Report{Bundle: &report.Object{SHA256: "x"}, Unsupported: []string{"packages"}, Cut: true, Options: []report.Option{
+		option("aws:autoscaling:asg", "MinSize", "2"), option("aws:autoscaling:asg", "Cooldown", "360"), option("aws:autoscaling:asg", "MaxSize", "many"),
+	}}
+	pod := &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
+		{Name: "push", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: string(report.Encode(r))}}},
+	}}}
+	var ver v1alpha1.ApplicationVersion
+	describe(&ver, &attempt{pod: pod})
+	got := ver.Status.Bundle
+	if got == nil {
+		t.Fatal("there is no status.bundle")
+	}
+	want := []v1alpha1.OptionSetting{{Namespace: "aws:autoscaling:asg", Name: "MinSize", Value: "2"}}
+	if diff := cmp.Diff(want, got.Options); diff != "" {
+		t.Errorf("options: want -, got +:\n%s", diff)
+	}
+	list := []string{
+		"packages", "option aws:autoscaling:asg: Cooldown has no counterpart",
+		`option aws:autoscaling:asg: MaxSize is "many"; write a whole number from 1 to 10000`,
+	}
+	if diff := cmp.Diff(list, got.Unsupported); diff != "" {
+		t.Errorf("unsupported: want -, got +:\n%s", diff)
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "may be missing") {
+		t.Errorf("a report that was cut does not say so: %q", got.Warnings)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/beanstalk"
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
 	"github.com/beanpod-dev/beanpod/internal/desired/buildjob"
 	"github.com/beanpod-dev/beanpod/internal/settings"
@@ -52,20 +53,45 @@ func describe(ver *v1alpha1.ApplicationVersion, a *attempt) {
 		if r.Bundle != nil && r.Bundle.Files > 0 {
 			b.Files = int32(min(r.Bundle.Files, 10_000_000))
 		}
-		b.Warnings = longer(bounded(r.Warnings, 20), b.Warnings)
+		b.Warnings = longer(bounded(warnings(r), 20), b.Warnings)
 		b.Unsupported = longer(bounded(withoutEffect(r), 50), b.Unsupported)
+		if options := withEffect(r); len(options) > len(b.Options) {
+			b.Options = options
+		}
 	}
 }
 
-// withoutEffect is what the bundle's own files ask for in vain: what the build says so of, and what this release reads but does not
-// map to anything.
+func warnings(r report.Report) []string {
+	if !r.Cut {
+		return r.Warnings
+	}
+	return append([]string{"The build had more to report than fits: some warnings, or option settings of .ebextensions, may be missing here and without effect. " +
+		"Set what is missing in the Environment's spec."}, r.Warnings...)
+}
+
+// withoutEffect is what the bundle's own files ask for in vain: what the build says so of, and option settings that mean nothing here.
 func withoutEffect(r report.Report) []string {
 	out := slices.Clone(r.Unsupported)
-	for _, o := range r.Options {
-		out = append(out, "option "+o.Namespace+": "+o.Name)
+	for _, o := range settingsOf(r) {
+		if why := beanstalk.Ignored(o); why != "" {
+			out = append(out, "option "+o.Namespace+": "+o.Name+" "+why)
+		}
 	}
-	if strings.TrimSpace(r.Cron) != "" {
-		out = append(out, "cron.yaml")
+	return out
+}
+
+// withEffect are the option settings that environments take over, inside the schema's bounds.
+func withEffect(r report.Report) []v1alpha1.OptionSetting {
+	out := slices.DeleteFunc(settingsOf(r), func(o v1alpha1.OptionSetting) bool {
+		return beanstalk.Ignored(o) != "" || len(o.Value) > 4096
+	})
+	return out[:min(len(out), 100)]
+}
+
+func settingsOf(r report.Report) []v1alpha1.OptionSetting {
+	var out []v1alpha1.OptionSetting
+	for _, o := range r.Options {
+		out = append(out, v1alpha1.OptionSetting{Namespace: o.Namespace, Name: o.Name, Value: o.Value})
 	}
 	return out
 }

@@ -28,7 +28,9 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 )
 
 // Reconciler brings Environments to what their specs ask for.
@@ -39,10 +41,21 @@ type Reconciler struct {
 	loader  *inputs.Loader
 	applier *apply.Applier
 	frame   *shell.Frame
+	queues  Queues
 	now     func() time.Time
 }
 
-// Dependencies of a Reconciler; all but ClusterScoped and InTurn are required.
+// Queues knows what the daemons of worker Environments say.
+type Queues interface {
+	// Look returns what is known, and says which instances there are by their addresses. It asks nobody.
+	Look(name types.NamespacedName, instances map[string]string) snapshot.Queue
+	// Forget is for Environments that are gone, or no workers.
+	Forget(name types.NamespacedName)
+	// Events names Environments of whose queue something else is known.
+	Events() <-chan event.GenericEvent
+}
+
+// Dependencies of a Reconciler; all but ClusterScoped, Queues and InTurn are required.
 type Dependencies struct {
 	// Client reads the cache and writes; Live reads the API server.
 	Client client.Client
@@ -57,6 +70,8 @@ type Dependencies struct {
 	ClusterScoped bool
 	// Now is the clock.
 	Now func() time.Time
+	// Queues asks queue daemons; nil: nobody does.
+	Queues Queues
 	// InTurn writes the children of one pass one after another, so that a test can repeat a run exactly.
 	InTurn bool
 }
@@ -70,6 +85,7 @@ func New(d Dependencies) *Reconciler {
 		loader:  &inputs.Loader{Cache: d.Client, Live: d.Live, Operator: d.Operator, ClusterScoped: d.ClusterScoped},
 		applier: &apply.Applier{Client: d.Client, Live: d.Live, InTurn: d.InTurn},
 		frame:   &shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
+		queues:  d.Queues,
 		now:     d.Now,
 	}
 }
@@ -117,6 +133,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 		p.err = err
 		return p
 	}
+	now.Queue = r.look(env, now)
 	p.now, p.observed = now, true
 	current := newest(now)
 	layers, err := r.loader.Load(ctx, env, inputs.Known{Inputs: recordedInputs(have), Runs: runs(env, current), Now: p.at})

@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -46,6 +47,7 @@ const (
 	indexPlatform    = "environment.platform"
 	indexSecret      = "environment.secret"
 	indexConfigMap   = "environment.configMap"
+	indexLink        = "environment.link"
 )
 
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments,verbs=get;list;watch;patch
@@ -77,9 +79,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Named("environment").
 		For(&v1alpha1.Environment{}, builder.WithPredicates(r.forgetting(), shell.ByUsers())).
 		Watches(&v1alpha1.Environment{}, r.wake(inputs.EnvironmentsByName, anyNamespace), builder.WithPredicates(shell.ByUsers())).
+		Watches(&v1alpha1.Environment{}, r.wake(indexLink), builder.WithPredicates(shell.ByUsers())).
 		Watches(&v1alpha1.Application{}, r.wake(indexApplication), builder.WithPredicates(shell.ComingAndGoing())).
 		Watches(&v1alpha1.ApplicationVersion{}, r.wake(indexVersion)).
 		Watches(&corev1.Secret{}, r.wake(indexSecret), builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, r.wakeLinking(), builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, r.wake(indexConfigMap), builder.OnlyMetadata).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&appsv1.Deployment{}, children{}).
@@ -91,6 +95,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		&autoscalingv2.HorizontalPodAutoscaler{}, &policyv1.PodDisruptionBudget{}, &appsv1.ControllerRevision{},
 	} {
 		b.Watches(kind, children{}, builder.WithPredicates(butStatus()))
+	}
+	if r.queues != nil {
+		b.WatchesRawSource(source.Channel(r.queues.Events(), &handler.EnqueueRequestForObject{}))
 	}
 	if r.loader.Operator.GatewayAPI {
 		b.Watches(&gatewayv1.HTTPRoute{}, children{}, builder.WithPredicates(butStatus()))
@@ -122,6 +129,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}),
 		indexSecret:    env(inputs.SecretNames),
 		indexConfigMap: env(inputs.ConfigMapNames),
+		indexLink:      env(inputs.LinkNames),
 	} {
 		if err := indexer.IndexField(ctx, &v1alpha1.Environment{}, name, extract); err != nil {
 			return fmt.Errorf("adding index %s: %w", name, err)
@@ -206,6 +214,9 @@ func (r *Reconciler) forgetting() predicate.Predicate {
 		if env, ok := e.Object.(*v1alpha1.Environment); ok {
 			r.applier.Forget(env)
 			r.frame.Forget(env)
+			if r.queues != nil {
+				r.queues.Forget(client.ObjectKeyFromObject(env))
+			}
 		}
 		return true
 	}}

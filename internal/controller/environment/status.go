@@ -29,6 +29,8 @@ func summarize(env *v1alpha1.Environment, p pass) {
 		recordHealth(st, p)
 		recordDeployment(env, p)
 		st.Operations = operations(env, p)
+		st.Queue = queueStatus(p, st.Queue)
+		st.Worker = workerStatus(p)
 		st.Platform = onPlatform(shown(p), st.Platform, p.unread)
 	}
 	st.Conditions = condition.Summarize(st.Conditions, env.Generation, metav1.NewTime(p.at), summary(env, p))
@@ -46,6 +48,26 @@ func onPlatform(p settings.Platform, before *v1alpha1.PlatformStatusSummary, unr
 		return before
 	default:
 		return nil
+	}
+}
+
+// workerStatus says who enqueues the periodic tasks.
+func workerStatus(p pass) *v1alpha1.WorkerStatus {
+	if p.now.Queue.Leader == "" {
+		return nil
+	}
+	return &v1alpha1.WorkerStatus{Leader: p.now.Queue.Leader}
+}
+
+// queueStatus names the queue of a worker. What could not be read stays.
+func queueStatus(p pass, before *v1alpha1.QueueStatus) *v1alpha1.QueueStatus {
+	switch {
+	case p.unread:
+		return before
+	case p.cfg.Worker == nil || p.cfg.Worker.Config.Queue.URL == "":
+		return nil
+	default:
+		return settings.QueueStatus(p.cfg.Worker.Config.Queue)
 	}
 }
 
@@ -104,6 +126,8 @@ func busy(env *v1alpha1.Environment, p pass) string {
 
 func done(p pass) string {
 	switch {
+	case p.cfg.Worker != nil && p.cfg.Worker.Config.Queue.URL != "":
+		return "consuming " + settings.QueueStatus(p.cfg.Worker.Config.Queue).URL
 	case p.cfg.Routing.Missing != "":
 		return "running; " + p.cfg.Routing.Missing
 	case p.cfg.Routing.URL != "":
@@ -186,6 +210,8 @@ func resolved(p pass) condition.Verdict {
 		return condition.False(kind, reason, message)
 	case !p.observed || p.unread:
 		return condition.Unknown(kind, v1alpha1.ReasonLoadFailed, message)
+	case p.cfg.Worker != nil && len(p.cfg.Worker.Warnings) > 0:
+		return condition.True(kind, v1alpha1.ReasonRiskySettings, "every reference resolves, but "+strings.Join(p.cfg.Worker.Warnings, "; "))
 	case p.cfg.Platform.Deprecation() != "":
 		return condition.True(kind, v1alpha1.ReasonPlatformDeprecated, "every reference resolves, but "+p.cfg.Platform.Deprecation())
 	default:

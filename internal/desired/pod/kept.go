@@ -39,7 +39,7 @@ func Kept(raw []byte, slot string, c snapshot.Content) (*corev1ac.PodTemplateSpe
 
 // Release is the pod that runs the release command: the main process's container with another command, without ports and probes.
 func Release(s settings.Settings) *corev1ac.PodTemplateSpecApplyConfiguration {
-	t := Template(s, "")
+	t := template(s, "")
 	main := t.Spec.Containers[0]
 	main.Command, main.Args, main.Ports, main.ReadinessProbe, main.Lifecycle = nil, nil, nil, nil, nil
 	for _, word := range s.Version.Release {
@@ -48,6 +48,7 @@ func Release(s settings.Settings) *corev1ac.PodTemplateSpecApplyConfiguration {
 	t.Spec.Containers = []corev1ac.ContainerApplyConfiguration{main}
 	t.Spec.TopologySpreadConstraints = nil
 	t.Spec.WithRestartPolicy(corev1.RestartPolicyNever).WithTerminationGracePeriodSeconds(stopSeconds)
+	restrict(t.Spec, s)
 	delete(t.Labels, v1alpha1.LabelSlot)
 	delete(t.Labels, v1alpha1.LabelEnvironmentUID)
 	t.WithLabels(map[string]string{v1alpha1.LabelRelease: s.Name})

@@ -6,6 +6,7 @@
 package pod
 
 import (
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +25,16 @@ const stopSeconds = 30
 
 // Template is the pod template of one slot.
 func Template(s settings.Settings, slot string) *corev1ac.PodTemplateSpecApplyConfiguration {
+	t := template(s, slot)
+	if s.Worker != nil {
+		attend(t, s)
+	}
+	restrict(t.Spec, s)
+	return t
+}
+
+// template is the application alone: without the queue daemon, and without what restrict sets.
+func template(s settings.Settings, slot string) *corev1ac.PodTemplateSpecApplyConfiguration {
 	spec := corev1ac.PodSpec().
 		WithServiceAccountName(serviceAccount(s)).
 		WithEnableServiceLinks(false).
@@ -42,7 +53,6 @@ func Template(s settings.Settings, slot string) *corev1ac.PodTemplateSpecApplyCo
 	}
 	install(spec, s)
 	place(spec, s, slot)
-	restrict(spec, s)
 	return corev1ac.PodTemplateSpec().WithLabels(labels(s, slot)).WithAnnotations(annotations(s)).WithSpec(spec)
 }
 
@@ -88,6 +98,9 @@ func grace(s settings.Settings) int64 {
 	for _, p := range s.Processes {
 		drain = max(drain, p.DrainSeconds)
 	}
+	if s.Worker != nil {
+		drain = int32(s.Worker.Config.Drain) + handBackSeconds
+	}
 	return int64(drain) + stopSeconds
 }
 
@@ -131,14 +144,29 @@ func port(name string, number int32) *corev1ac.ContainerPortApplyConfiguration {
 }
 
 func environment(s settings.Settings, p settings.Process) []*corev1ac.EnvVarApplyConfiguration {
-	out := make([]*corev1ac.EnvVarApplyConfiguration, 0, len(s.Properties)+1)
+	out := make([]*corev1ac.EnvVarApplyConfiguration, 0, len(s.Properties)+len(s.Links)+1)
 	for _, prop := range s.Properties {
-		out = append(out, variable(prop))
+		if !slices.ContainsFunc(s.Links, func(l settings.LinkVariable) bool { return l.Name == prop.Name }) {
+			out = append(out, variable(prop))
+		}
+	}
+	for _, l := range s.Links {
+		out = append(out, linkVariable(l))
 	}
 	if p.Port != 0 {
 		out = append(out, corev1ac.EnvVar().WithName("PORT").WithValue(strconv.Itoa(int(p.Port))))
 	}
 	return out
+}
+
+// linkVariable tells of another Environment. A key that a Secret does not have leaves the variable unset.
+func linkVariable(l settings.LinkVariable) *corev1ac.EnvVarApplyConfiguration {
+	v := corev1ac.EnvVar().WithName(l.Name)
+	if l.Secret == "" {
+		return v.WithValue(Literal(l.Value))
+	}
+	return v.WithValueFrom(corev1ac.EnvVarSource().WithSecretKeyRef(
+		corev1ac.SecretKeySelector().WithName(l.Secret).WithKey(l.Key).WithOptional(true)))
 }
 
 func variable(p v1alpha1.EnvironmentProperty) *corev1ac.EnvVarApplyConfiguration {
@@ -292,16 +320,21 @@ func restrict(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 	}
 	spec.WithSecurityContext(security)
 	for i := range spec.InitContainers {
-		spec.InitContainers[i].WithSecurityContext(unprivileged().WithReadOnlyRootFilesystem(true))
+		spec.InitContainers[i].WithSecurityContext(confined(s, spec.InitContainers[i].RestartPolicy == nil))
 	}
 	for i := range spec.Containers {
-		c := unprivileged()
-		// A written-out false is left out like an unset one: the two have one revision, so they must give the same pods.
-		if r := s.Pod.ReadOnlyRootFilesystem; r != nil && *r {
-			c.WithReadOnlyRootFilesystem(true)
-		}
-		spec.Containers[i].WithSecurityContext(c)
+		spec.Containers[i].WithSecurityContext(confined(s, *spec.Containers[i].Name == Daemon))
 	}
+}
+
+// confined is what one container may do. Our own programs write nothing to their root file system.
+func confined(s settings.Settings, own bool) *corev1ac.SecurityContextApplyConfiguration {
+	out := unprivileged()
+	// A written-out false is left out like an unset one: the two have one revision, so they must give the same pods.
+	if r := s.Pod.ReadOnlyRootFilesystem; own || r != nil && *r {
+		out.WithReadOnlyRootFilesystem(true)
+	}
+	return out
 }
 
 func unprivileged() *corev1ac.SecurityContextApplyConfiguration {

@@ -1338,6 +1338,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: files
       type:
         scalar: numeric
+    - name: options
+      type:
+        list:
+          elementType:
+            namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.OptionSetting
+          elementRelationship: atomic
     - name: sha256
       type:
         scalar: string
@@ -1682,6 +1688,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: update
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.Operation
+- name: com.github.beanpod-dev.beanpod.api.v1alpha1.OptionSetting
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: value
+      type:
+        scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.PeriodicTask
   map:
     fields:

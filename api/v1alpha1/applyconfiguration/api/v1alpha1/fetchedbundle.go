@@ -21,6 +21,9 @@ type FetchedBundleApplyConfiguration struct {
 	// unsupported lists what the bundle asks for in its own files and Beanpod does not do, at most 50:
 	// ".ebextensions/10.config: packages".
 	Unsupported []string `json:"unsupported,omitempty"`
+	// options are the option settings of the bundle's .ebextensions that have an effect, at most 100: what the environment's spec
+	// leaves open is taken from them. Values can be read by whoever reads this object; keep secrets in Secrets.
+	Options []OptionSettingApplyConfiguration `json:"options,omitempty"`
 }
 
 // FetchedBundleApplyConfiguration constructs a declarative configuration of the FetchedBundle type for use with
@@ -69,6 +72,19 @@ func (b *FetchedBundleApplyConfiguration) WithWarnings(values ...string) *Fetche
 func (b *FetchedBundleApplyConfiguration) WithUnsupported(values ...string) *FetchedBundleApplyConfiguration {
 	for i := range values {
 		b.Unsupported = append(b.Unsupported, values[i])
+	}
+	return b
+}
+
+// WithOptions adds the given value to the Options field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Options field.
+func (b *FetchedBundleApplyConfiguration) WithOptions(values ...*OptionSettingApplyConfiguration) *FetchedBundleApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithOptions")
+		}
+		b.Options = append(b.Options, *values[i])
 	}
 	return b
 }

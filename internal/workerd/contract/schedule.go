@@ -1,0 +1,92 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package contract
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	_ "time/tzdata" // the images have no time zones of their own
+
+	"github.com/robfig/cron/v3"
+)
+
+const fiveFields = "write five fields: minute, hour, day of month, month and day of week, such as 0 2 * * *"
+
+// horizon is the longest way to a time that comes: from one 29 February over a century to the next.
+const horizon = 8 * 366 * 24 * time.Hour
+
+var fields = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+
+// Schedule says when a task is due.
+type Schedule struct {
+	spec *cron.SpecSchedule
+	zone *time.Location
+}
+
+// ParseSchedule reads five fields and the IANA name of a time zone; no zone is UTC. There are no macros such as @daily, no seconds,
+// and Sunday is 0.
+func ParseSchedule(schedule, zone string) (Schedule, error) {
+	location, err := time.LoadLocation(zone)
+	if err != nil || zone == "Local" {
+		return Schedule{}, fmt.Errorf("timeZone %q is not known; name one as in the IANA database, such as Asia/Seoul", zone)
+	}
+	switch {
+	case len(schedule) > 100:
+		return Schedule{}, fmt.Errorf("schedule has %d bytes, the limit is 100; %s", len(schedule), fiveFields)
+	case strings.HasPrefix(schedule, "@"):
+		return Schedule{}, fmt.Errorf("schedule %q is a macro, and there are none; %s", schedule, fiveFields)
+	case len(strings.Fields(schedule)) != 5 || strings.Contains(schedule, "TZ="):
+		return Schedule{}, fmt.Errorf("schedule %q does not have five fields; %s", schedule, fiveFields)
+	}
+	parsed, err := fields.Parse(schedule)
+	if err != nil {
+		return Schedule{}, fmt.Errorf("schedule %q cannot be read: %w; %s", schedule, err, fiveFields)
+	}
+	out := Schedule{spec: parsed.(*cron.SpecSchedule), zone: location}
+	if out.Next(time.Unix(0, 0)).IsZero() {
+		return Schedule{}, fmt.Errorf("schedule %q never comes: no such month has such a day; choose another day", schedule)
+	}
+	return out, nil
+}
+
+// Next is the first time after another at which the task is due, in UTC; zero if there is none in eight years. It is the first
+// minute whose wall clock in the task's zone fits: a time that a change of clocks skips does not come on that day, and one that comes
+// twice is due twice. Whoever minds chooses another hour, or UTC.
+func (s Schedule) Next(after time.Time) time.Time {
+	at := after.Truncate(time.Minute).Add(time.Minute).In(s.zone)
+	for end := at.Add(horizon); at.Before(end); {
+		switch {
+		case !s.day(at) || s.spec.Hour&(1<<at.Hour()) == 0:
+			at = at.Add(time.Duration(60-at.Minute()) * time.Minute)
+		case s.spec.Minute&(1<<at.Minute()) == 0:
+			at = at.Add(time.Minute)
+		default:
+			return at.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// Latest is the last time later than after, and not later than now, at which the task was due; zero if there is none.
+func (s Schedule) Latest(after, now time.Time) time.Time {
+	var last time.Time
+	for at := s.Next(after); !at.IsZero() && !at.After(now); at = s.Next(at) {
+		last = at
+	}
+	return last
+}
+
+// day follows cron: where both the day of the month and the day of the week are restricted, one of them is enough.
+func (s Schedule) day(at time.Time) bool {
+	const star = 1 << 63 // so the parser marks a field that is not restricted
+	if s.spec.Month&(1<<at.Month()) == 0 {
+		return false
+	}
+	ofMonth, ofWeek := s.spec.Dom&(1<<at.Day()) != 0, s.spec.Dow&(1<<at.Weekday()) != 0
+	if s.spec.Dom&star != 0 || s.spec.Dow&star != 0 {
+		return ofMonth && ofWeek
+	}
+	return ofMonth || ofWeek
+}

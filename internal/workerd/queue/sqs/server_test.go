@@ -1,0 +1,156 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sqs
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
+	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
+	"github.com/beanpod-dev/beanpod/internal/workerd/queue/queuetest"
+)
+
+var server struct {
+	once    sync.Once
+	address string
+	err     error
+	process *exec.Cmd
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if server.process != nil {
+		_ = syscall.Kill(-server.process.Process.Pid, syscall.SIGKILL)
+		_ = server.process.Wait()
+	}
+	os.Exit(code)
+}
+
+// secret has the credentials of the SQS server, which all tests share. make test-integration builds it and says where it is.
+func secret(t *testing.T) map[string]string {
+	t.Helper()
+	program := os.Getenv("FAUXQS")
+	if program == "" {
+		if os.Getenv("CI") == "true" && os.Getenv("KUBEBUILDER_ASSETS") != "" {
+			t.Fatal("FAUXQS does not name an SQS server; run make test-integration")
+		}
+		t.Skip("FAUXQS does not name an SQS server; run make test-integration")
+	}
+	server.once.Do(func() { server.address, server.err = serve(program) })
+	if server.err != nil {
+		t.Fatal(server.err)
+	}
+	return map[string]string{keyID: "beanpod", keySecret: "beanpod-secret", keyEndpoint: server.address}
+}
+
+func serve(program string) (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	_ = listener.Close()
+	cmd := exec.CommandContext(context.Background(), program)
+	cmd.Env = append(os.Environ(), "PORT="+port, "DATA=")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	server.process = cmd
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || strings.TrimSpace(line) != "ready" {
+		return "", fmt.Errorf("%s said %q instead of ready: %w", program, line, err)
+	}
+	return "http://127.0.0.1:" + port, nil
+}
+
+func open(t *testing.T, name string, o queue.Options) *Queue {
+	t.Helper()
+	q, err := Open(t.Context(), contract.Coordinates{Provider: contract.SQS, Name: name, Region: "eu-central-1", Generated: true}, o, secret(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	return q.(*Queue)
+}
+
+// deadLetters opens the dead-letter queue as a queue of its own.
+func deadLetters(t *testing.T, q queue.Queue) []*queue.Message {
+	t.Helper()
+	dead, err := Open(t.Context(), contract.Coordinates{URL: q.DeadLetterURL(), Region: "eu-central-1"}, queue.Options{}, secret(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*queue.Message
+	for {
+		more, err := dead.Receive(t.Context(), 100, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(more) == 0 {
+			return all
+		}
+		all = append(all, more...)
+	}
+}
+
+func TestStandardQueue(t *testing.T) {
+	t.Parallel()
+	secret(t)
+	queuetest.Run(t, func(t *testing.T, o queue.Options) queue.Queue { return open(t, queuetest.Name(t), o) }, queuetest.Capabilities{
+		FirstReceived: true, VisibilityEnds: true, ReleaseDelay: true, InFlight: true, DeadLetters: deadLetters,
+	})
+}
+
+func TestFIFOQueue(t *testing.T) {
+	t.Parallel()
+	secret(t)
+	queuetest.Run(t, func(t *testing.T, o queue.Options) queue.Queue { return open(t, queuetest.Name(t)+fifoSuffix, o) }, queuetest.Capabilities{
+		FirstReceived: true, VisibilityEnds: true, ReleaseDelay: true, InFlight: true, Deduplicates: true, DeadLetters: deadLetters,
+		CopyDeadLetter: func(t *testing.T, q queue.Queue, m *queue.Message, reason string) {
+			if err := q.(*Queue).copyOnce(t.Context(), m, m.Handle.(*held), reason); err != nil {
+				t.Fatal(err)
+			}
+		},
+	})
+}
+
+// plain makes a queue as others do, and opens it by its URL.
+func plain(t *testing.T, attributes map[string]string, o queue.Options) *Queue {
+	t.Helper()
+	client, err := newClient(t.Context(), place{region: "eu-central-1", endpoint: secret(t)[keyEndpoint]}, secret(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := queuetest.Name(t)
+	if attributes["FifoQueue"] != "" {
+		name += fifoSuffix
+	}
+	made, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := Open(t.Context(), contract.Coordinates{URL: aws.ToString(made.QueueUrl), Region: "eu-central-1"}, o, secret(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	return q.(*Queue)
+}
