@@ -113,7 +113,6 @@ var rows = []row{
 	{packages: "internal/store/server", purity: io, ours: append([]string{"internal/store"}, purePkgs...), why: whyIO},
 	{packages: "internal/store/...", purity: io, ours: append([]string{"."}, purePkgs...), why: whyIO},
 	{packages: "internal/telemetry", purity: io, ours: purePkgs, why: whyIO},
-	{packages: "internal/queues", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/platforms", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/queues", purity: io, ours: append([]string{"internal/workerd/queue/...", "internal/workerd/open"}, purePkgs...), why: "queues asks brokers with the daemon's own adapters, and imports nothing else of the daemon"},
 

@@ -1,10 +1,9 @@
 // Copyright The Beanpod Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package queues looks at the queues of worker environments: how much waits in them, and what the daemons say that consume them. I/O,
-// on the operator's side; internal/scaling makes decisions of it, the environment controller carries them out.
-//
-// It speaks to brokers through the daemon's own adapters, so that both count the same messages.
+// Package queues asks about the queues of worker environments. I/O, on the operator's side. A Watcher asks the daemons what they see of
+// their queue, for health. A Poller asks brokers how much waits, through the daemon's own adapters, and internal/scaling how many
+// instances that takes. The environment controller reads what is known of both, and is woken when that becomes something else.
 package queues
 
 import (
@@ -15,11 +14,17 @@ import (
 	"time"
 
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
+	"github.com/beanpod-dev/beanpod/internal/workerd/open"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
 
 // Open opens a queue with the adapter of its provider. Credentials are the keys of a Secret with their values.
 type Open func(ctx context.Context, c contract.Coordinates, o queue.Options, credentials map[string]string) (queue.Queue, error)
+
+// Brokers opens queues with the adapters that the daemons have.
+func Brokers(ctx context.Context, c contract.Coordinates, o queue.Options, credentials map[string]string) (queue.Queue, error) {
+	return open.Queue(ctx, c, o, credentials)
+}
 
 // Source is a queue and how to reach it.
 type Source struct {

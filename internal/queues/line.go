@@ -37,8 +37,8 @@ type line struct {
 	pokes      chan struct{}
 	gone       chan struct{}
 
-	watches map[types.NamespacedName]*watch
-	depth   queue.Depth
+	interests map[types.NamespacedName]*interest
+	depth     queue.Depth
 	// at is when depth was seen, asked when a look last ended, however it did.
 	at, asked time.Time
 	err       error
@@ -48,7 +48,7 @@ type line struct {
 func newLine(key string, c connection, limit chan struct{}) *line {
 	return &line{
 		key: key, connection: c, limit: limit, pokes: make(chan struct{}, 1), gone: make(chan struct{}),
-		watches: map[types.NamespacedName]*watch{}, depth: unknown,
+		interests: map[types.NamespacedName]*interest{}, depth: unknown,
 	}
 }
 
@@ -60,7 +60,7 @@ func (l *line) interval() time.Duration {
 	if l.depth.Waiting > 0 || l.depth.InFlight > 0 {
 		return busy
 	}
-	for _, w := range l.watches {
+	for _, w := range l.interests {
 		if w.request.Wanted != nil && (w.request.Current == 0 || w.request.Current > w.request.Wanted.Min) {
 			return busy
 		}
@@ -102,8 +102,8 @@ func (l *line) enter(ctx context.Context) bool {
 
 func (l *line) exit() { <-l.limit }
 
-// watch is one Environment's interest in a line.
-type watch struct {
+// interest is one Environment's in a line.
+type interest struct {
 	name    types.NamespacedName
 	line    *line
 	request Request
@@ -120,19 +120,19 @@ type verdict struct {
 	dead     bool
 }
 
-func (w *watch) verdict(d scaling.Decision) verdict {
+func (w *interest) verdict(d scaling.Decision) verdict {
 	return verdict{replicas: d.Replicas, failing: w.line.err != nil, dead: w.line.depth.Dead > 0}
 }
 
 // read is what is known; the decision is made anew, because the settings may be others than at the last look.
-func (w *watch) read(now time.Time) Reading {
+func (w *interest) read(now time.Time) Reading {
 	r := Reading{Depth: w.line.depth, At: w.line.at, Err: w.line.err, Since: w.since}
 	r.Decision, _ = w.decide(now, w.line.depth)
 	return r
 }
 
 // decide asks the pure function. The history that it returns counts only for a look that was made now.
-func (w *watch) decide(now time.Time, d queue.Depth) (scaling.Decision, []scaling.Recommendation) {
+func (w *interest) decide(now time.Time, d queue.Depth) (scaling.Decision, []scaling.Recommendation) {
 	if w.request.Wanted == nil {
 		return scaling.Decision{}, nil
 	}

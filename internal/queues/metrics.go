@@ -4,6 +4,7 @@
 package queues
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,15 @@ func observe(provider contract.Provider, took time.Duration, err error) {
 	}
 }
 
+// Register exports what a Poller sees. Of several in one process, as in tests, the first counts.
+func Register(registry prometheus.Registerer, p *Poller) error {
+	err := registry.Register(p)
+	if already := (prometheus.AlreadyRegisteredError{}); errors.As(err, &already) {
+		return nil
+	}
+	return err
+}
+
 // Describe implements prometheus.Collector.
 func (p *Poller) Describe(to chan<- *prometheus.Desc) {
 	asks.Describe(to)
@@ -50,7 +60,7 @@ func (p *Poller) Collect(to chan<- prometheus.Metric) {
 	failures.Collect(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for name, w := range p.watches {
+	for name, w := range p.interests {
 		gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 			if value >= 0 {
 				to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{name.Namespace, name.Name}, labels...)...)

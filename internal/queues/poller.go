@@ -51,19 +51,19 @@ type Poller struct {
 	now     func() time.Time
 	events  chan event.GenericEvent
 
-	mu      sync.Mutex
-	run     context.Context // nil until Start
-	group   sync.WaitGroup
-	lines   map[string]*line
-	watches map[types.NamespacedName]*watch
-	limits  map[string]chan struct{}
+	mu        sync.Mutex
+	run       context.Context // nil until Start
+	group     sync.WaitGroup
+	lines     map[string]*line
+	interests map[types.NamespacedName]*interest
+	limits    map[string]chan struct{}
 }
 
 // NewPoller makes a Poller. Secrets is read when a queue is opened, so it should not be a cache.
 func NewPoller(open Open, secrets client.Reader, now func() time.Time) *Poller {
 	return &Poller{
 		opener: opener{open: open, secrets: secrets}, now: now, events: make(chan event.GenericEvent, 64),
-		lines: map[string]*line{}, watches: map[types.NamespacedName]*watch{}, limits: map[string]chan struct{}{},
+		lines: map[string]*line{}, interests: map[types.NamespacedName]*interest{}, limits: map[string]chan struct{}{},
 	}
 }
 
@@ -90,16 +90,16 @@ func (p *Poller) Start(ctx context.Context) error {
 func (p *Poller) Watch(name types.NamespacedName, r Request) Reading {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := p.watches[name]
+	w := p.interests[name]
 	if w == nil || w.line.key != r.Source.key() {
 		was := w
-		w = &watch{name: name, line: p.join(r.Source), since: p.now()}
+		w = &interest{name: name, line: p.join(r.Source), since: p.now()}
 		if was != nil {
 			w.history = was.history
 			p.leave(was)
 		}
-		p.watches[name] = w
-		w.line.watches[name] = w
+		p.interests[name] = w
+		w.line.interests[name] = w
 	}
 	w.request = r
 	w.line.poke()
@@ -117,8 +117,8 @@ func (p *Poller) Watch(name types.NamespacedName, r Request) Reading {
 func (p *Poller) Forget(name types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w := p.watches[name]; w != nil {
-		delete(p.watches, name)
+	if w := p.interests[name]; w != nil {
+		delete(p.interests, name)
 		p.leave(w)
 	}
 }
@@ -138,9 +138,9 @@ func (p *Poller) join(s Source) *line {
 }
 
 // leave ends a line that nobody watches any more.
-func (p *Poller) leave(w *watch) {
-	delete(w.line.watches, w.name)
-	if len(w.line.watches) == 0 {
+func (p *Poller) leave(w *interest) {
+	delete(w.line.interests, w.name)
+	if len(w.line.interests) == 0 {
 		delete(p.lines, w.line.key)
 		close(w.line.gone)
 	}
@@ -198,7 +198,7 @@ func (p *Poller) held(ctx context.Context, l *line, depth queue.Depth) queue.Dep
 	}
 	p.mu.Lock()
 	var addresses []string
-	for _, w := range l.watches {
+	for _, w := range l.interests {
 		addresses = append(addresses, w.request.Daemons...)
 	}
 	p.mu.Unlock()
@@ -236,8 +236,8 @@ func (p *Poller) settle(l *line, depth queue.Depth, err error) []types.Namespace
 		depth = unknown
 	}
 	var out []types.NamespacedName
-	for _, name := range slices.SortedFunc(maps.Keys(l.watches), func(a, b types.NamespacedName) int { return cmpNames(a, b) }) {
-		w := l.watches[name]
+	for _, name := range slices.SortedFunc(maps.Keys(l.interests), func(a, b types.NamespacedName) int { return cmpNames(a, b) }) {
+		w := l.interests[name]
 		decision, history := w.decide(now, depth)
 		w.history = history
 		if verdict := w.verdict(decision); verdict != w.told {

@@ -7,10 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -94,7 +90,9 @@ func source(name string) queues.Source {
 	return queues.Source{Coordinates: contract.Coordinates{Provider: contract.NATS, URL: "nats://queues:4222", Name: name, Generated: true}, Namespace: "shop"}
 }
 
-func named(name string) types.NamespacedName { return types.NamespacedName{Namespace: "shop", Name: name} }
+func named(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: "shop", Name: name}
+}
 
 func request(s queues.Source, current, least int32) queues.Request {
 	return queues.Request{
@@ -327,32 +325,6 @@ func TestDelete(t *testing.T) {
 				t.Errorf("removed %d times, %d connections open; want %d and none", b.removed, b.open, tc.removed)
 			}
 		})
-	}
-}
-
-func TestDaemons(t *testing.T) {
-	t.Parallel()
-	daemon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/status" {
-			http.Redirect(w, r, "/status", http.StatusFound)
-			return
-		}
-		_, _ = fmt.Fprint(w, `{"inFlight": 3, "polledSecondsAgo": 1, "waiting": 9, "dead": 0, "oldestSeconds": 4, "leader": true}`)
-	}))
-	t.Cleanup(daemon.Close)
-	host, text, err := net.SplitHostPort(strings.TrimPrefix(daemon.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := queues.Daemons{Port: port}.Ask(t.Context(), []string{host, "127.0.0.2", "not-an-address", ""})
-	delete(got, "127.0.0.2") // answers where the server listens on all of loopback
-	want := map[string]contract.Status{host: {InFlight: 3, Polled: 1, Waiting: 9, Oldest: 4, Leader: true}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
 	}
 }
 
