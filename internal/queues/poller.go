@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/scaling"
@@ -187,7 +188,22 @@ func (p *Poller) follow(ctx context.Context, l *line) {
 			return
 		}
 		observe(l.connection.source.Coordinates.Provider, time.Since(began), err)
+		p.tell(ctx, l, err)
 		p.notify(ctx, p.settle(l, p.held(ctx, l, depth), err))
+	}
+}
+
+// tell logs when a queue stops answering, and when it answers again.
+func (p *Poller) tell(ctx context.Context, l *line, err error) {
+	p.mu.Lock()
+	was := l.err
+	p.mu.Unlock()
+	c := l.connection.source.Coordinates
+	switch logger := log.FromContext(ctx).WithName("queues").WithValues("provider", c.Provider, "queue", nameOf(c)); {
+	case err != nil && was == nil:
+		logger.Error(err, "Asking a queue how much waits in it failed; asking again, and scaling nothing meanwhile")
+	case err == nil && was != nil:
+		logger.Info("The queue answers again")
 	}
 }
 

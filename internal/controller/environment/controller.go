@@ -125,6 +125,8 @@ type pass struct {
 	health  v1alpha1.Health
 	// err is the first outcome that stopped the pass.
 	err error
+	// silence is when a queue that does not answer is worth a word; zero: it answers, or it already is.
+	silence time.Time
 	// again is when to look again although nothing changed.
 	again time.Duration
 }
@@ -153,9 +155,9 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 		p.step = rollout.Next(running(env, p), now, p.at)
 		r.goOnScaling(ctx, env, &p, have)
 	}
-	input := health.Input{Now: staying(now, p.step), At: p.at, Wanted: wanted(env, p)}
+	input := health.Input{Now: staying(p.now, p.step), At: p.at, Wanted: wanted(env, p)}
 	p.health = health.Assess(input)
-	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake)
+	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake, p.silence)
 	return p
 }
 

@@ -61,7 +61,9 @@ func (r *Reconciler) scale(ctx context.Context, env *v1alpha1.Environment, p *pa
 	if !exists || deployment == nil || slot.Deleting {
 		return nil // it was made a moment ago
 	}
-	decision := r.scaler.Depths.Watch(name, r.question(env, p, slot)).Decision
+	reading := r.scaler.Depths.Watch(name, question(env, p, slot))
+	decision := reading.Decision
+	p.hear(reading)
 	wanted, ours := size(*p, slot, decision)
 	if !ours || wanted == slot.Wanted {
 		return nil
@@ -91,8 +93,24 @@ func (r *Reconciler) goOnScaling(ctx context.Context, env *v1alpha1.Environment,
 	}
 }
 
+// hear adds what the operator itself sees of the queue to what the daemons say, of which there may be none.
+func (p *pass) hear(reading queues.Reading) {
+	q := &p.now.Queue
+	polled := q.Known && !q.Silent
+	if !q.Known && reading.Err == nil && !reading.At.IsZero() {
+		q.Dead, q.Age = max(0, reading.Depth.Dead), snapshot.AgeOf(reading.Depth.Oldest)
+	}
+	if reading.Err == nil || polled {
+		return
+	}
+	since := plan.Later(reading.At, reading.Since).Add(snapshot.SilentAfter)
+	if q.Unseen = !p.at.Before(since); !q.Unseen {
+		p.silence = since
+	}
+}
+
 // question is what an Environment wants to know of its queue.
-func (r *Reconciler) question(env *v1alpha1.Environment, p *pass, slot snapshot.Slot) queues.Request {
+func question(env *v1alpha1.Environment, p *pass, slot snapshot.Slot) queues.Request {
 	worker := p.cfg.Worker
 	return queues.Request{
 		Source: queues.SourceOf(worker.Config, env.Namespace, worker.Credentials, secretVersion(p.cfg.Inputs, worker.Credentials)),

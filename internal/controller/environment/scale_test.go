@@ -5,6 +5,7 @@ package environment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,26 +32,29 @@ import (
 
 // depths has one queue, of which the test says how much waits in it.
 type depths struct {
-	clock     *testkit.Clock
-	waiting   int64
-	inFlight  int64
-	history   []scaling.Recommendation
-	last      queues.Request
-	watched   bool
-	forgotten int
+	clock   *testkit.Clock
+	waiting int64
+	history []scaling.Recommendation
+	last    queues.Request
+	watched bool
+	failing error
+	at      time.Time
 }
 
 func (d *depths) Watch(_ types.NamespacedName, r queues.Request) queues.Reading {
 	d.last, d.watched = r, true
-	decision := scaling.Next(d.clock.Now(), scaling.Observed{Waiting: d.waiting, InFlight: d.inFlight, Current: r.Current, History: d.history}, *r.Wanted)
+	waiting := d.waiting
+	if d.failing != nil {
+		waiting = scaling.Unknown
+	} else {
+		d.at = d.clock.Now()
+	}
+	decision := scaling.Next(d.clock.Now(), scaling.Observed{Waiting: waiting, Current: r.Current, History: d.history}, *r.Wanted)
 	d.history = decision.History
-	return queues.Reading{Decision: decision}
+	return queues.Reading{Decision: decision, Err: d.failing, At: d.at}
 }
 
 func (d *depths) Forget(types.NamespacedName) {
-	if d.watched {
-		d.forgotten++
-	}
 	d.watched, d.history = false, nil
 }
 
@@ -248,6 +252,29 @@ var _ = Describe("Scaling by the depth of a queue", func() {
 		Expect(bench.Live.Get(ctx, w.key("blue-b"), fresh)).To(Succeed())
 		Expect(*fresh.Spec.Replicas).To(Equal(int32(20)))
 		Expect(owners(fresh)).To(ConsistOf("beanpod-scale"))
+	})
+
+	It("says so when the queue does not answer for three minutes, also without instances", func(ctx SpecContext) {
+		launched(ctx, 0, 20, v1alpha1.PolicyRolling)
+		w.later(2 * time.Minute)
+		w.mustPass(ctx)
+		settled(ctx)
+		Expect(replicas(ctx)).To(Equal(int32(0)))
+		queue.failing = errors.New("connection refused")
+		again, _ := w.mustPass(ctx)
+		Expect(again).To(BeNumerically("~", 3*time.Minute, 10*time.Second))
+		Expect(w.environment(ctx).Status.Health.Status).To(Equal(v1alpha1.HealthSuspended))
+		w.later(3 * time.Minute)
+		w.mustPass(ctx)
+		Expect(w.environment(ctx).Status.Health.Status).To(Equal(v1alpha1.HealthSevere))
+		Expect(w.environment(ctx).Status.Health.Causes).To(ContainElement(HaveField("Code", "QueueNotPolled")))
+		Expect(replicas(ctx)).To(Equal(int32(0)))
+		queue.failing = nil
+		w.later(time.Minute)
+		w.mustPass(ctx)
+		w.later(3 * time.Second)
+		w.mustPass(ctx)
+		Expect(w.environment(ctx).Status.Health.Status).To(Equal(v1alpha1.HealthSuspended))
 	})
 
 	It("goes on while something else does not resolve", func(ctx SpecContext) {
