@@ -331,18 +331,33 @@ type Artifact struct {
 	// +kubebuilder:validation:items:MaxLength=4096
 	Release []string `json:"release,omitempty"`
 
+	// image is the artifact as an image by digest, where the operator has a registry for artifacts: runImage with one more layer.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// runImage is what image was made of, as the Platform names it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	RunImage string `json:"runImage,omitempty"`
+
+	// recipe identifies all that the build was told, its image included. Builds with the same recipe are the same build.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Recipe string `json:"recipe,omitempty"`
+
 	// attempts is how many builds were begun. A failure that may pass by itself is tried at most 5 times.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Attempts int32 `json:"attempts,omitempty"`
 
-	// reason why the last attempt failed, one word; empty when none did.
+	// reason why the last attempt failed, one word; empty when none did. In state Built it is about the image.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Reason string `json:"reason,omitempty"`
 
-	// message says what failed, or what the build waits for, in a sentence.
+	// message says what failed, or what is waited for, in a sentence.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`

@@ -85,6 +85,8 @@ const (
 	// AnnotationBuildOf is what a build is for, as platform/branch/version, and AnnotationAttempt its number, from 1.
 	AnnotationBuildOf = "beanpod.dev/build-of"
 	AnnotationAttempt = "beanpod.dev/attempt"
+	// AnnotationRecipe identifies all that a build is told, its image included.
+	AnnotationRecipe = "beanpod.dev/recipe"
 	// AnnotationPolicy is the deployment policy of the rollout that last changed a slot.
 	AnnotationPolicy = "beanpod.dev/policy"
 	// AnnotationScaler says what owns the number of instances of a slot: HPA, BuiltIn or None.

@@ -23,7 +23,7 @@ import (
 // everything turns on whatever renders more objects or fields.
 const everything = `
 replicaCount: 2
-store: {s3: {bucket: artifacts, prefix: some/where, region: eu-central-1, endpoint: "http://minio.example:9000", pathStyle: true, credentialsSecret: s3}}
+store: {s3: {bucket: artifacts, prefix: some/where, region: eu-central-1, endpoint: "http://minio.example:9000", pathStyle: true, credentialsSecret: s3}, registry: {prefix: "registry.example:5000/team", insecure: true, secretName: push, pullSecretName: pull}}
 baseDomain: apps.example.com
 routing:
   defaultIngressClassName: traefik
@@ -296,6 +296,10 @@ func TestArgs(t *testing.T) {
 			"--store-spool=/var/lib/beanpod/spool",
 			"--store-address=:8090",
 			"--store-url=http://beanpod-store.beanpod-system.svc:8090",
+			"--artifact-registry=registry.example:5000/team",
+			"--artifact-registry-insecure",
+			"--artifact-registry-credentials=/etc/beanpod/registry/config.json",
+			"--artifact-registry-pull-secret=pull",
 			"--bundle-image=mirror.example:5000/beanpod.dev/beanpod@sha256:" + digest, "--namespace=beanpod-system",
 			"--feature=on",
 		}},
@@ -452,6 +456,31 @@ func TestPodSecurity(t *testing.T) {
 	}
 }
 
+// TestRegistrySecret proves that only the registry's credentials are mounted, as a Docker configuration.
+func TestRegistrySecret(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		"": "", "store: {registry: {prefix: registry.example/team}}": "", "store: {registry: {prefix: registry.example/team, secretName: push}}": "push",
+	} {
+		pod := into[appsv1.Deployment](t, render(t, values).find(t, "Deployment", "beanpod")).Spec.Template.Spec
+		var got string
+		for _, v := range pod.Volumes {
+			if v.Name == "registry" {
+				got = v.Secret.SecretName
+				if len(v.Secret.Items) != 1 || v.Secret.Items[0] != (corev1.KeyToPath{Key: corev1.DockerConfigJsonKey, Path: "config.json"}) {
+					t.Errorf("items of the Secret: %v", v.Secret.Items)
+				}
+			}
+		}
+		mounted := slices.ContainsFunc(pod.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool {
+			return m.Name == "registry" && m.MountPath == "/etc/beanpod/registry" && m.ReadOnly
+		})
+		if got != want || mounted != (want != "") {
+			t.Errorf("%q mounts Secret %q (%t), want %q", values, got, mounted, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -479,6 +508,9 @@ func TestRefusals(t *testing.T) {
 		{"two managers at work", "replicaCount: 2\nleaderElection: {enabled: false}", "leaderElection.enabled=true"},
 		{"store needs cluster roles", "watchNamespaces: [team-a]\nmetrics: {authentication: false}", "Set store.enabled=false"},
 		{"two managers and one volume", "replicaCount: 2", "store.s3.bucket"},
+		{"registry without a store", "store: {enabled: false, registry: {prefix: registry.example/team}}", "needs store.enabled=true"},
+		{"registry without a prefix", "store: {registry: {secretName: push}}", "needs a prefix"},
+		{"registry as URL", "store: {registry: {prefix: \"https://registry.example\"}}", "prefix"},
 		{"bucket name", "store: {s3: {bucket: A_B}}", "bucket"},
 		{"gateway without namespace", "routing: {defaultGateway: {name: main}}", "defaultGateway.namespace"},
 		{"gateway without name", "routing: {defaultGateway: {namespace: gateways}}", "needs a name"},

@@ -50,6 +50,7 @@ type flags struct {
 	installPlatforms, allowLoopbackRegistry       bool
 	store, storeSpool, storeAddress, storeURL     string
 	bundleImage, queue, namespace                 string
+	images                                        imageFlags
 }
 
 func (f *flags) bind(set *flag.FlagSet) {
@@ -74,6 +75,7 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.storeAddress, "store-address", ":8090", "Address on which artifacts are served.")
 	set.StringVar(&f.storeURL, "store-url", "", "URL under which pods reach that address; needed with --store.")
 	set.StringVar(&f.bundleImage, "bundle-image", "", "The operator's own image, with which builds and instances of bundles begin, and which holds the queue daemon of workers; needed with --store, and for tier Worker.")
+	f.images.bind(set)
 	set.StringVar(&f.queue, "queue", "", "URL of the NATS servers with JetStream on which generated queues of workers are made: nats://nats.queues:4222; several are separated by commas; unset: none are made.")
 	set.StringVar(&f.namespace, "namespace", "", "The operator's own namespace, which may ask the queue daemons of workers; unset: nobody may.")
 }
@@ -193,6 +195,10 @@ func (f *flags) options() (controller.Options, error) {
 			}
 		}
 	}
+	if err := f.images.check(f.store); err != nil {
+		return out, err
+	}
+	out.Operator.Registry, out.Images = f.images.settings(), f.images.appender(f.allowLoopbackRegistry)
 	out.Operator.Queue, out.Operator.Namespace = f.queue, f.namespace
 	for _, server := range split(f.queue) {
 		if text := settings.CheckBroker(contract.NATS, server); text != "" {

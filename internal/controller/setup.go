@@ -54,6 +54,8 @@ type Options struct {
 	InstallPlatforms bool
 	// Store holds uploads and artifacts; nil: there is none.
 	Store store.Store
+	// Images makes images of artifacts in Operator.Registry; nil: there is no registry for them.
+	Images *registry.Appender
 	// AllowLoopbackRegistry lets images be resolved at registries on the operator's own host. Only tests need it.
 	AllowLoopbackRegistry bool
 	// Now is the clock. Defaults to time.Now.
@@ -115,6 +117,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		application.New(application.Dependencies{Client: c, Recorder: events, Store: o.Store, Now: o.Now}).SetupWithManager(mgr, opts),
 		applicationversion.New(applicationversion.Dependencies{
 			Client: c, Live: live, Registry: registry.New(registry.Options{AllowLoopback: o.AllowLoopbackRegistry}), Recorder: events, Operator: op, Logs: logs, Now: o.Now,
+			Store: o.Store, Images: o.Images,
 		}).SetupWithManager(mgr, opts),
 		environment.New(environment.Dependencies{
 			Client: c, Live: live, Logs: logs, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Queues: watcher, Now: o.Now,

@@ -59,10 +59,10 @@ func (l *Loader) Load(ctx context.Context, env *v1alpha1.Environment, known Know
 		func() (err error) {
 			layers.Version, err = l.version(ctx, env, p)
 			var unfit error
-			layers.Platform, unfit = onPlatform(env, p, layers.Version, known)
+			layers.Platform, unfit = l.onPlatform(env, p, layers.Version, known)
 			return cmp.Or(err, unfit)
 		},
-		func() error { return l.deployable(layers.Version, layers.Platform) },
+		func() error { return l.deployable(env, layers.Version, layers.Platform, known.Runs) },
 		func() (err error) { layers.Environment, err = withOptions(env, layers.Version); return err },
 		func() (err error) { layers.Checked, err = l.references(ctx, env, known.Inputs); return err },
 		func() (err error) {

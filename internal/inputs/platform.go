@@ -6,6 +6,7 @@ package inputs
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,7 +33,7 @@ func (l *Loader) readPlatform(ctx context.Context, env *v1alpha1.Environment) (*
 }
 
 // onPlatform chooses the branch and the version. ver may be nil.
-func onPlatform(env *v1alpha1.Environment, p *v1alpha1.Platform, ver *v1alpha1.ApplicationVersion, known Known) (*settings.Platform, error) {
+func (l *Loader) onPlatform(env *v1alpha1.Environment, p *v1alpha1.Platform, ver *v1alpha1.ApplicationVersion, known Known) (*settings.Platform, error) {
 	if p == nil {
 		return nil, nil
 	}
@@ -47,7 +48,11 @@ func onPlatform(env *v1alpha1.Environment, p *v1alpha1.Platform, ver *v1alpha1.A
 	out := settings.OnPlatform(p, b, runs, settings.Ask{
 		Managed: env.Spec.ManagedUpdates, Request: env.Annotations[v1alpha1.AnnotationUpdateRequested], At: known.Now,
 		Usable: func(version string) bool {
-			return ver != nil && built(settings.ArtifactOf(ver, p.Name, b.Name, version))
+			image := runs.Image
+			if i := slices.IndexFunc(b.Versions, func(v v1alpha1.PlatformVersion) bool { return v.Version == version }); i >= 0 {
+				image = b.Versions[i].RunImage
+			}
+			return ver != nil && l.usable(env, ver, settings.Platform{Name: p.Name, Branch: b.Name, Version: version, RunImage: image}, runs)
 		},
 	})
 	if b.State == v1alpha1.PlatformRetired && !stays(env, runs, p.Name, b.Name) {
@@ -64,8 +69,18 @@ func stays(env *v1alpha1.Environment, runs settings.Runs, platform, branch strin
 
 func built(a *v1alpha1.Artifact) bool { return a != nil && a.SHA256 != "" }
 
+// usable says whether a version can be deployed on a platform version: it is built and, where there is a registry for artifacts, its
+// image is there. What runs already goes on without: an operator that gets a registry holds nobody up.
+func (l *Loader) usable(env *v1alpha1.Environment, ver *v1alpha1.ApplicationVersion, on settings.Platform, runs settings.Runs) bool {
+	a, deployed := settings.ArtifactOf(ver, on.Name, on.Branch, on.Version), env.Status.DeployedVersion
+	if !built(a) || l.Operator.Registry.Prefix == "" || l.Operator.Packaged(a, on.RunImage) != "" {
+		return built(a)
+	}
+	return runs.Key == on.Key() && runs.Image == on.RunImage && deployed != nil && deployed.Name == ver.Name
+}
+
 // bundle says whether a source bundle can be deployed on a platform version.
-func (l *Loader) bundle(ver *v1alpha1.ApplicationVersion, p *settings.Platform) error {
+func (l *Loader) bundle(env *v1alpha1.Environment, ver *v1alpha1.ApplicationVersion, p *settings.Platform, runs settings.Runs) error {
 	switch {
 	case !l.Operator.Bundles():
 		return stall(v1alpha1.ReasonSourceNotSupported, "ApplicationVersion %q is a source bundle, and this operator has no store for bundles; set store in its chart, or use source.image", ver.Name)
@@ -76,8 +91,12 @@ func (l *Loader) bundle(ver *v1alpha1.ApplicationVersion, p *settings.Platform) 
 	}
 	a := settings.ArtifactOf(ver, p.Name, p.Branch, p.Version)
 	switch {
-	case built(a):
+	case l.usable(env, ver, *p, runs):
 		return nil
+	case built(a) && a.Message != "":
+		return notReady("waiting until the image of ApplicationVersion %q for %s is in the registry: %s", ver.Name, p.Key(), a.Message)
+	case built(a):
+		return notReady("waiting until the image of ApplicationVersion %q for %s is in the registry", ver.Name, p.Key())
 	case a != nil && a.State == v1alpha1.ArtifactFailed:
 		return stall(v1alpha1.ReasonVersionFailed, "ApplicationVersion %q cannot be deployed on %s: %s", ver.Name, p.Key(), a.Message)
 	case a != nil && a.Message != "":

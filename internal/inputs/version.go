@@ -62,7 +62,7 @@ func (s *SampleMissing) Error() string {
 }
 
 // deployable says whether a version can be deployed on a platform, which is nil when none is named.
-func (l *Loader) deployable(ver *v1alpha1.ApplicationVersion, p *settings.Platform) error {
+func (l *Loader) deployable(env *v1alpha1.Environment, ver *v1alpha1.ApplicationVersion, p *settings.Platform, runs settings.Runs) error {
 	ready := condition.Find(ver.Status.Conditions, v1alpha1.ConditionReady)
 	stalled := condition.IsTrue(ver.Status.Conditions, v1alpha1.ConditionStalled)
 	if ver.Spec.Source.Bundle != nil {
@@ -70,7 +70,7 @@ func (l *Loader) deployable(ver *v1alpha1.ApplicationVersion, p *settings.Platfo
 		if ready != nil && stalled && ready.Reason != v1alpha1.ReasonFailed {
 			return versionFailed(ver, ready.Message)
 		}
-		return l.bundle(ver, p)
+		return l.bundle(env, ver, p, runs)
 	}
 	switch {
 	case ready != nil && ready.Status == "True":

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -17,7 +18,7 @@ import (
 const maxBody = 8 << 20
 
 // newTransport dials only what the guard allows. It has no proxy: a proxy would dial for us, past the guard.
-func newTransport(g guard) http.RoundTripper {
+func newTransport(g guard) bounded {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, ControlContext: g.control}
 	return bounded{&http.Transport{
 		DialContext:         dialer.DialContext,
@@ -37,6 +38,21 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := b.inner.RoundTrip(req)
 	if err == nil && resp.Body != nil {
 		resp.Body = http.MaxBytesReader(nil, resp.Body, maxBody)
+	}
+	return resp, err
+}
+
+// roomy is bounded, but for the layers of images: they are streamed, and registries send one on to where they keep it.
+type roomy struct{ bounded }
+
+// RoundTrip sends the request and bounds the answer.
+func (r roomy) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Response == nil && !strings.Contains(req.URL.Path, "/blobs/") {
+		return r.bounded.RoundTrip(req)
+	}
+	resp, err := r.inner.RoundTrip(req)
+	if err == nil && resp.Body != nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxBlob)
 	}
 	return resp, err
 }

@@ -225,6 +225,10 @@ func TestWhatRestartsABundle(t *testing.T) {
 	}{
 		{"another operator image", func(l *Layers) { l.Operator.BundleImage = "operator:2" }, false, false},
 		{"another store", func(l *Layers) { l.Operator.StoreURL = "http://other" }, false, false},
+		{"a registry for artifacts", func(l *Layers) {
+			l.Operator.Registry = Registry{Prefix: "registry.example/beanpod", PullSecret: "regcred"}
+			l.Version.Status.Artifacts[1].Image, l.Version.Status.Artifacts[1].RunImage = "registry.example/beanpod/team/shop@sha256:1", "python:3.1.9"
+		}, false, false},
 		{"another recommended version", func(l *Layers) { l.Platform.Recommended = "3.1.10" }, false, false},
 		{"another property of the branch", func(l *Layers) { l.Platform.Properties[0].Value = "fancy" }, false, false},
 		{"a deprecated branch", func(l *Layers) { l.Platform.State = v1alpha1.PlatformDeprecated }, false, false},
@@ -246,6 +250,27 @@ func TestWhatRestartsABundle(t *testing.T) {
 				t.Errorf("is a change of settings: %t, want %t", configures, tc.configures)
 			}
 		})
+	}
+}
+
+func TestPackaged(t *testing.T) {
+	t.Parallel()
+	a := &v1alpha1.Artifact{Image: "registry.example/team/a/b@sha256:1", RunImage: "python:1"}
+	for _, tc := range []struct {
+		name, prefix, runImage string
+		artifact               *v1alpha1.Artifact
+		want                   string
+	}{
+		{"is there", "registry.example/team", "python:1", a, a.Image},
+		{"no registry", "", "python:1", a, ""},
+		{"another registry", "registry.example/tea", "python:1", a, ""},
+		{"another run image", "registry.example/team", "python:2", a, ""},
+		{"not pushed", "registry.example/team", "", &v1alpha1.Artifact{}, ""},
+		{"not built", "registry.example/team", "python:1", nil, ""},
+	} {
+		if got := (Operator{Registry: Registry{Prefix: tc.prefix}}).Packaged(tc.artifact, tc.runImage); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+		}
 	}
 }
 

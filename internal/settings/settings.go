@@ -28,6 +28,8 @@ type Operator struct {
 	// BundleImage is the operator's own: it holds /bundle, which fetches, builds and installs source bundles, and /workerd; StoreURL is where pods reach the store. When one
 	// is empty, source bundles are not deployed.
 	BundleImage, StoreURL string
+	// Registry is where artifacts become images; the zero value: nowhere, instances install them.
+	Registry Registry
 	// BuildDeniedCIDRs are addresses that builds cannot reach, besides the store; nil: private and link-local ones. FetchAllowedCIDRs
 	// may be fetched from although they are in the cluster.
 	BuildDeniedCIDRs, FetchAllowedCIDRs []string
@@ -36,6 +38,14 @@ type Operator struct {
 	DeletesQueues bool
 	// Namespace of the operator, which may ask worker daemons; empty: nobody may.
 	Namespace string
+}
+
+// Registry is where artifacts become images.
+type Registry struct {
+	// Prefix of the repositories: registry.example.com/team. Empty: there is no registry.
+	Prefix string
+	// PullSecret names a Secret in the namespace of instances with which nodes pull; empty: nodes need none, or the service account has it.
+	PullSecret string
 }
 
 // Bundles says whether source bundles can be deployed.
@@ -160,6 +170,9 @@ type Artifact struct {
 	// InstallerImage holds /bundle, StoreURL is where it asks. They are not part of any hash: an operator that comes with others
 	// restarts nothing.
 	InstallerImage, StoreURL string
+	// Image is the run image with the artifact in it, which nodes pull with PullSecret; empty: instances install it. They are not part of
+	// any hash either.
+	Image, PullSecret string
 }
 
 // Process is one container of an instance.

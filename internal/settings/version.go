@@ -44,10 +44,21 @@ func bundle(out Version, l Layers) Version {
 		SHA256: a.SHA256, Platform: l.Platform.Key(), Stamp: l.Platform.Update.Stamp, Request: l.Platform.Update.Request,
 		InstallerImage: l.Operator.BundleImage, StoreURL: l.Operator.StoreURL,
 	}
+	if image := l.Operator.Packaged(a, l.Platform.RunImage); image != "" {
+		out.Artifact.Image, out.Artifact.PullSecret = image, l.Operator.Registry.PullSecret
+	}
 	if len(out.Release) == 0 && len(a.Release) > 0 {
 		out.Release, out.ReleaseSeconds = a.Release, defaultRelease
 	}
 	return out
+}
+
+// Packaged is the image of an artifact on a run image, in the registry that is configured now; empty when there is none.
+func (o Operator) Packaged(a *v1alpha1.Artifact, runImage string) string {
+	if o.Registry.Prefix == "" || a == nil || a.RunImage != runImage || !strings.HasPrefix(a.Image, o.Registry.Prefix+"/") {
+		return ""
+	}
+	return a.Image
 }
 
 // artifact is what the version became on the platform; nil for an image, or when it is not there yet.

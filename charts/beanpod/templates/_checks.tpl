@@ -21,6 +21,14 @@ Included by the Deployment, which is always rendered.
 {{- if and (gt (int .Values.replicaCount) 1) .Values.store.enabled (not .Values.store.s3.bucket) (not .Values.store.existingClaim) -}}
 {{- fail "\n\nreplicaCount above 1 needs a store that all replicas reach: set store.s3.bucket, or store.existingClaim with a claim that many nodes can mount, or store.enabled=false." -}}
 {{- end -}}
+{{- with .Values.store.registry -}}
+{{- if and .prefix (not $.Values.store.enabled) -}}
+{{- fail "\n\nstore.registry.prefix needs store.enabled=true: artifacts are kept in the store too, and become images again when a platform version comes." -}}
+{{- end -}}
+{{- if and (or .insecure .secretName .pullSecretName) (not .prefix) -}}
+{{- fail "\n\nstore.registry needs a prefix, such as registry.example.com/team." -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.routing.defaultGateway -}}
 {{- if and .name (not .namespace) -}}
 {{- fail "\n\nrouting.defaultGateway.name needs routing.defaultGateway.namespace." -}}

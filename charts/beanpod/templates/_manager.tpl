@@ -37,6 +37,20 @@
 - --store-spool=/var/lib/beanpod/spool
 - --store-address=:8090
 - --store-url=http://{{ include "beanpod.fullname" . }}-store.{{ include "beanpod.namespace" . }}.svc:8090
+{{- with .Values.store.registry }}
+{{- if .prefix }}
+- --artifact-registry={{ .prefix }}
+{{- if .insecure }}
+- --artifact-registry-insecure
+{{- end }}
+{{- if .secretName }}
+- --artifact-registry-credentials=/etc/beanpod/registry/config.json
+{{- end }}
+{{- with .pullSecretName }}
+- --artifact-registry-pull-secret={{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 - --bundle-image={{ include "beanpod.image" . }}
 - --namespace={{ include "beanpod.namespace" . }}
@@ -121,6 +135,11 @@ dir:///var/lib/beanpod/store
   persistentVolumeClaim:
     claimName: {{ default (printf "%s-store" (include "beanpod.fullname" .)) .Values.store.existingClaim }}
   {{- end }}
+{{- end }}
+
+{{/* The name of the Secret with the credentials of the registry for artifacts; empty where none is mounted. */}}
+{{- define "beanpod.registrySecret" -}}
+{{- with .Values.store }}{{ if and .enabled .registry.prefix }}{{ .registry.secretName }}{{ end }}{{ end -}}
 {{- end }}
 
 {{/*

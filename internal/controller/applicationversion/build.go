@@ -66,9 +66,12 @@ func (r *Reconciler) one(ctx context.Context, ver *v1alpha1.ApplicationVersion, 
 		return goneRetry, nil // its name is free once it is gone, which wakes us
 	}
 	due, wait := next(*entry, last, r.now())
+	if found && due > 0 && r.reuse(ver, entry, order) {
+		due = 0
+	}
 	switch {
 	case due == 0:
-		return wait, nil
+		return max(wait, r.image(ver, entry, order)), nil
 	case !found:
 		entry.Message = fmt.Sprintf("waiting for Platform %s to list version %s of branch %s", p.Name, p.Version, p.Branch)
 		return goneRetry, nil

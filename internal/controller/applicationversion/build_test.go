@@ -211,6 +211,7 @@ var _ = Describe("a source bundle", func() {
 		Expect(ver.Status.Artifacts).To(ConsistOf(v1alpha1.Artifact{
 			Platform: w.namespace, Branch: "3.11", Version: "3.11.2", State: v1alpha1.ArtifactBuilt, SHA256: artifactSum, SizeBytes: 20, Attempts: 1,
 			Processes: map[string]v1alpha1.ProcessCommand{"web": "python app.py"}, Release: []string{"sh", "-c", "migrate"},
+			Recipe: jobs[0].Annotations[v1alpha1.AnnotationRecipe],
 		}))
 		Expect(shows(ver, v1alpha1.ConditionFieldsSupported)).To(ContainSubstring(".ebextensions/x.config: packages"))
 

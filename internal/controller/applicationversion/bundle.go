@@ -43,7 +43,7 @@ func verdictOnBuilds(ver *v1alpha1.ApplicationVersion, asked []v1alpha1.Platform
 	found := map[v1alpha1.ArtifactState][]string{}
 	for _, a := range ver.Status.Artifacts {
 		if isAsked(asked, a) {
-			found[a.State] = append(found[a.State], told(a))
+			found[shown(a)] = append(found[shown(a)], told(a))
 		}
 	}
 	if len(asked) == 0 {
@@ -63,6 +63,20 @@ func verdictOnBuilds(ver *v1alpha1.ApplicationVersion, asked []v1alpha1.Platform
 		s.Done, s.DoneMessage = v1alpha1.ReasonProcessed, builtMessage(ver)
 	}
 	return s
+}
+
+// shown is the state of an artifact with that of its image: one that is built and cannot be pushed is not there yet.
+func shown(a v1alpha1.Artifact) v1alpha1.ArtifactState {
+	switch {
+	case a.State != v1alpha1.ArtifactBuilt || a.Message == "":
+		return a.State
+	case a.Reason == reasonRegistryRefused:
+		return v1alpha1.ArtifactFailed
+	case a.Reason == reasonRegistryUnavailable:
+		return v1alpha1.ArtifactRetrying
+	default:
+		return v1alpha1.ArtifactBuilding
+	}
 }
 
 // onlyFailures are the failures of a version that was built on no platform: what failed stays failed when nobody asks any more.
@@ -90,6 +104,11 @@ func phase(ver *v1alpha1.ApplicationVersion) string {
 func told(a v1alpha1.Artifact) string {
 	key := settings.PlatformKey(a.Platform, a.Branch, a.Version)
 	switch a.State {
+	case v1alpha1.ArtifactBuilt:
+		if a.Reason == "" {
+			return fmt.Sprintf("It is built for %s, and %s.", key, a.Message)
+		}
+		return fmt.Sprintf("It is built for %s, but its image is not in the registry (%s): %s", key, a.Reason, a.Message)
 	case v1alpha1.ArtifactFailed:
 		text := fmt.Sprintf("Building for %s failed (%s): %s", key, a.Reason, a.Message)
 		if a.LogsRef != nil {

@@ -19,9 +19,10 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/outcome"
 	"github.com/beanpod-dev/beanpod/internal/registry"
 	"github.com/beanpod-dev/beanpod/internal/settings"
+	"github.com/beanpod-dev/beanpod/internal/store"
 )
 
-// Dependencies are what a Reconciler needs; all are required, but without a store in Operator no bundle is built.
+// Dependencies are what a Reconciler needs; all are required where it does not say otherwise. Without a store in Operator no bundle is built.
 type Dependencies struct {
 	// Client reads from the cache and writes.
 	Client client.Client
@@ -31,6 +32,9 @@ type Dependencies struct {
 	Recorder events.EventRecorder
 	// Registry is asked which digest a reference stands for.
 	Registry *registry.Resolver
+	// Store and Images make images of artifacts; both are nil where there is no registry for them.
+	Store  store.Store
+	Images *registry.Appender
 	// Logs reads the logs of builds.
 	Logs evidence.LogReader
 	// Operator is what the installation decides.
@@ -46,17 +50,23 @@ type Reconciler struct {
 	registry *registry.Resolver
 	keeper   *evidence.Keeper
 	operator settings.Operator
+	store    store.Store
+	imager   *imager
 	now      func() time.Time
 	frame    shell.Frame
 }
 
 // New returns a Reconciler. SetupWithManager refuses it if a dependency is missing.
 func New(d Dependencies) *Reconciler {
-	return &Reconciler{
-		client: d.Client, live: d.Live, registry: d.Registry, operator: d.Operator, now: d.Now,
+	out := &Reconciler{
+		client: d.Client, live: d.Live, registry: d.Registry, operator: d.Operator, store: d.Store, now: d.Now,
 		keeper: &evidence.Keeper{Client: d.Client, Live: d.Live, Logs: d.Logs, Now: d.Now},
 		frame:  shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
 	}
+	if d.Images != nil && d.Store != nil {
+		out.imager = newImager(d.Images, d.Now)
+	}
+	return out
 }
 
 // Reconcile is one pass over one version.

@@ -43,6 +43,7 @@ func follow(entry v1alpha1.Artifact, a *attempt, seconds int64) v1alpha1.Artifac
 	}
 	if end.Type == batchv1.JobComplete {
 		if r, ok := a.told(buildjob.Push); ok && r.Artifact != nil {
+			entry.Recipe = a.job.Annotations[v1alpha1.AnnotationRecipe]
 			return complete(entry, r, end)
 		}
 		return miss(entry, report.Report{Reason: report.Internal, Retry: true, Error: "The build's result was lost."}, end)

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
@@ -56,7 +57,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	return ctrl.NewControllerManagedBy(mgr).
+	on := ctrl.NewControllerManagedBy(mgr)
+	if r.imager != nil {
+		if err := mgr.Add(r.imager); err != nil {
+			return fmt.Errorf("adding what makes images: %w", err)
+		}
+		on.WatchesRawSource(source.Channel(r.imager.wake, &handler.EnqueueRequestForObject{}))
+	}
+	return on.
 		Named("applicationversion").
 		For(&v1alpha1.ApplicationVersion{}, builder.WithPredicates(r.frame.Forgetting(), shell.ByUsers())).
 		Watches(&v1alpha1.ApplicationVersion{}, r.enqueue(indexLabel, func(o client.Object) string {

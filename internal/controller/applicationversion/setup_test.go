@@ -28,6 +28,7 @@ func (w *world) start() *testkit.Writes {
 	testkit.StartManager(GinkgoTB(), writes.Watch(bench.Config), w.namespace, func(mgr ctrl.Manager) error {
 		return New(Dependencies{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: events.NewFakeRecorder(100), Registry: resolver, Logs: logs{}, Operator: w.operator, Now: w.clock.Now,
+			Store: w.store, Images: w.images,
 		}).SetupWithManager(mgr, controller.Options{MaxConcurrentReconciles: 4})
 	})
 	return writes

@@ -21,6 +21,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/registry"
 	"github.com/beanpod-dev/beanpod/internal/settings"
+	"github.com/beanpod-dev/beanpod/internal/store"
 	"github.com/beanpod-dev/beanpod/internal/testkit"
 )
 
@@ -48,6 +49,9 @@ type world struct {
 	clock     *testkit.Clock
 	events    chan string
 	operator  settings.Operator
+	// store and images are nil unless artifacts become images.
+	store  store.Store
+	images *registry.Appender
 	// crash, when not nil, says before each write whether it fails.
 	crash     func() error
 	reconcile reconcile.Reconciler
@@ -74,6 +78,7 @@ func (w *world) restart() {
 	}
 	w.reconcile = reconcile.AsReconciler(bench.Client, New(Dependencies{
 		Client: c, Live: bench.Live, Recorder: recorder, Registry: resolver, Logs: logs{}, Operator: w.operator, Now: w.clock.Now,
+		Store: w.store, Images: w.images,
 	}))
 }
 

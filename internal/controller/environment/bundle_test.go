@@ -15,6 +15,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/naming"
+	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/testkit"
 )
 
@@ -168,6 +169,45 @@ var _ = Describe("a source bundle", func() {
 		Expect(d.Spec.Template.Spec.InitContainers[0].Image).To(Equal("localhost/operator:2"))
 		Expect(d.Spec.Template.Spec.Containers[0].Image).To(Equal("localhost/python:2"))
 		Expect(w.environment(ctx).Status.Deployment.Type).To(Equal(v1alpha1.DeploymentVersion))
+	})
+
+	It("runs an image where the operator has a registry, and nothing restarts for that", func(ctx context.Context) {
+		running(ctx)
+		before := w.deployment(ctx)
+		w.operator.Registry = settings.Registry{Prefix: "registry.example/beanpod", PullSecret: "regcred"}
+		w.restart()
+		w.mustPass(ctx)
+		Expect(w.shows(ctx, v1alpha1.ConditionReady)).To(HavePrefix("True Ready"))
+		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.VersionRef.Name = "b2" })
+		waiting := builtAs("3.11.1", "2")
+		waiting.Reason, waiting.Message = "RegistryRefused", "registry.example says no."
+		w.artifact(ctx, "b2", waiting)
+		w.mustPass(ctx)
+		w.later(2 * time.Second) // work that has just begun is told a little later
+		w.mustPass(ctx)
+		Expect(w.shows(ctx, v1alpha1.ConditionInputsResolved)).To(Equal(`False VersionNotReady: waiting until the image of ApplicationVersion "b2" for ` + w.namespace +
+			"/3.11/3.11.1 is in the registry: registry.example says no."))
+		Expect(w.deployment(ctx).Generation).To(Equal(before.Generation), "what runs keeps running")
+
+		image := "registry.example/beanpod/" + w.namespace + "/shop@sha256:" + strings.Repeat("a", 64)
+		v := &v1alpha1.ApplicationVersion{}
+		Expect(bench.Live.Get(ctx, w.key("b2"), v)).To(Succeed())
+		v.Status.Artifacts[0].Image, v.Status.Artifacts[0].RunImage, v.Status.Artifacts[0].Reason, v.Status.Artifacts[0].Message = image, "localhost/python:1", "", ""
+		Expect(bench.Client.Status().Update(ctx, v)).To(Succeed())
+		w.mustPass(ctx)
+		d := w.deployment(ctx)
+		pod := d.Spec.Template.Spec
+		Expect(pod.InitContainers).To(BeEmpty())
+		Expect(pod.Volumes).To(BeEmpty())
+		Expect(pod.Containers[0].Image).To(Equal(image))
+		Expect(pod.ImagePullSecrets).To(ConsistOf(HaveField("Name", "regcred")))
+		Expect(d.Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationRunImage, "localhost/python:1"))
+
+		By("taking the registry away again")
+		w.operator.Registry = settings.Registry{}
+		w.restart()
+		w.mustPass(ctx)
+		Expect(w.deployment(ctx).Spec.Template.Spec.Containers[0].Image).To(Equal(image))
 	})
 
 	It("runs the platform's sample when no version is named", func(ctx context.Context) {

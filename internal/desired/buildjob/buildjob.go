@@ -8,6 +8,9 @@ package buildjob
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -52,6 +55,17 @@ type Order struct {
 // Key is the platform version in one word.
 func (o Order) Key() string { return settings.PlatformKey(o.Platform, o.Branch.Name, o.On.Version) }
 
+// Recipe identifies what the build is told and where it runs. The archive and the version are not part of it.
+func (o Order) Recipe() string {
+	c := build(o)
+	h := sha256.New()
+	fmt.Fprintf(h, "beanpod-recipe-1 %q", c.Image)
+	for _, v := range c.Env {
+		fmt.Fprintf(h, " %q=%q", v.Name, v.Value)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // Seconds is how long everything together may take.
 func (o Order) Seconds() int64 { return stepSeconds + o.buildSeconds() + stepSeconds + extraSeconds }
 
@@ -76,7 +90,7 @@ func Job(o Order) *batchv1.Job {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: o.Version.Namespace, Name: naming.Build(o.Version.Name, o.Platform, o.Branch.Name, o.On.Version, o.Attempt),
 			Labels:      labels,
-			Annotations: map[string]string{v1alpha1.AnnotationBuildOf: o.Key(), v1alpha1.AnnotationAttempt: strconv.Itoa(o.Attempt)},
+			Annotations: map[string]string{v1alpha1.AnnotationBuildOf: o.Key(), v1alpha1.AnnotationAttempt: strconv.Itoa(o.Attempt), v1alpha1.AnnotationRecipe: o.Recipe()},
 			OwnerReferences: []metav1.OwnerReference{
 				*metav1.NewControllerRef(o.Version, v1alpha1.GroupVersion.WithKind("ApplicationVersion")),
 			},

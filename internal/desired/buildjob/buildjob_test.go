@@ -142,3 +142,30 @@ func TestAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestRecipe proves what makes a build another one.
+func TestRecipe(t *testing.T) {
+	t.Parallel()
+	before := order(t).Recipe()
+	for name, tc := range map[string]struct {
+		tweak func(*buildjob.Order)
+		same  bool
+	}{
+		"another attempt":          {func(o *buildjob.Order) { o.Attempt = 2 }, true},
+		"another platform version": {func(o *buildjob.Order) { o.On.Version, o.On.RunImage = "3.12.9", "python:9" }, true},
+		"another operator":         {func(o *buildjob.Order) { o.Operator.BundleImage = "registry.example/beanpod:2" }, true},
+		"another build image":      {func(o *buildjob.Order) { o.On.BuildImage = "python-build:2" }, false},
+		"another command":          {func(o *buildjob.Order) { o.Branch.Build = &v1alpha1.PlatformBuild{Command: []string{"make"}} }, false},
+		"another start command":    {func(o *buildjob.Order) { o.Branch.Start = nil }, false},
+		"another property": {func(o *buildjob.Order) {
+			o.Branch.EnvironmentProperties = []v1alpha1.PlatformProperty{{Name: "MODE", Value: "other"}}
+		}, false},
+		"other processes": {func(o *buildjob.Order) {
+			o.Version.Spec.Processes = map[string]v1alpha1.ProcessCommand{"web": "other"}
+		}, false},
+	} {
+		if got := order(t, tc.tweak).Recipe(); (got == before) != tc.same {
+			t.Errorf("%s: the same recipe %t, want %t", name, got == before, tc.same)
+		}
+	}
+}

@@ -32,13 +32,42 @@ const (
 	tokenSeconds = 600
 )
 
-// install adds what a source bundle needs: the container that fetches the artifact before the application starts, the folder that
-// both share, and the application's own place in it.
-func install(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
+// inImage says whether instances run the image that has the application in it. It must be all that they would have with an installed
+// one: a folder that they may write to, and that all processes share.
+func inImage(s settings.Settings) bool {
+	a, user, locked := s.Version.Artifact, s.Pod.RunAsUser, s.Pod.ReadOnlyRootFilesystem
+	return a != nil && a.Image != "" && len(s.Processes) == 1 && (user == nil || *user == artifactUser) && (locked == nil || !*locked)
+}
+
+// bundle adds what a source bundle needs, besides its image.
+func bundle(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 	a := s.Version.Artifact
 	if a == nil {
 		return
 	}
+	home := !slices.ContainsFunc(s.Properties, func(p v1alpha1.EnvironmentProperty) bool { return p.Name == "HOME" })
+	for i := range spec.Containers {
+		c := &spec.Containers[i]
+		c.WithWorkingDir(artifactDir)
+		if home {
+			c.WithEnv(corev1ac.EnvVar().WithName("HOME").WithValue(artifactRoot))
+		}
+	}
+	if !inImage(s) {
+		install(spec, s)
+		return
+	}
+	for i := range spec.Containers {
+		spec.Containers[i].WithImage(a.Image)
+	}
+	if a.PullSecret != "" {
+		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(a.PullSecret))
+	}
+}
+
+// install adds the container that fetches the artifact before the application starts, and the folder that both share.
+func install(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
+	a := s.Version.Artifact
 	spec.WithVolumes(
 		corev1ac.Volume().WithName(artifactVolume).WithEmptyDir(corev1ac.EmptyDirVolumeSource().WithSizeLimit(resource.MustParse(artifactLimit))),
 		Token())
@@ -51,13 +80,8 @@ func install(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 		WithVolumeMounts(
 			corev1ac.VolumeMount().WithName(artifactVolume).WithMountPath(artifactRoot),
 			corev1ac.VolumeMount().WithName(TokenVolume).WithMountPath(TokenDir).WithReadOnly(true)))
-	home := !slices.ContainsFunc(s.Properties, func(p v1alpha1.EnvironmentProperty) bool { return p.Name == "HOME" })
 	for i := range spec.Containers {
-		c := &spec.Containers[i]
-		c.WithWorkingDir(artifactDir).WithVolumeMounts(corev1ac.VolumeMount().WithName(artifactVolume).WithMountPath(artifactRoot))
-		if home {
-			c.WithEnv(corev1ac.EnvVar().WithName("HOME").WithValue(artifactRoot))
-		}
+		spec.Containers[i].WithVolumeMounts(corev1ac.VolumeMount().WithName(artifactVolume).WithMountPath(artifactRoot))
 	}
 }
 

@@ -51,7 +51,7 @@ func template(s settings.Settings, slot string) *corev1ac.PodTemplateSpecApplyCo
 	for _, v := range s.Pod.Volumes {
 		spec.WithVolumes(volume(v))
 	}
-	install(spec, s)
+	bundle(spec, s)
 	place(spec, s, slot)
 	return corev1ac.PodTemplateSpec().WithLabels(labels(s, slot)).WithAnnotations(annotations(s)).WithSpec(spec)
 }
@@ -79,7 +79,7 @@ func annotations(s settings.Settings) map[string]string {
 	if s.RestartToken != "" {
 		out[v1alpha1.AnnotationRestart] = s.RestartToken
 	}
-	if a := s.Version.Artifact; a != nil {
+	if a := s.Version.Artifact; a != nil && !inImage(s) {
 		out[v1alpha1.AnnotationArtifact] = "sha256:" + a.SHA256
 	}
 	return out

@@ -185,6 +185,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: failedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: image
+      type:
+        scalar: string
     - name: logsRef
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.LocalReference
@@ -202,12 +205,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         scalar: string
+    - name: recipe
+      type:
+        scalar: string
     - name: release
       type:
         list:
           elementType:
             scalar: string
           elementRelationship: atomic
+    - name: runImage
+      type:
+        scalar: string
     - name: sha256
       type:
         scalar: string

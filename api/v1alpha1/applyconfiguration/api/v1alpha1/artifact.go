@@ -33,11 +33,17 @@ type ArtifactApplyConfiguration struct {
 	// release is the leader-only work that the bundle's own files ask for, as a command and its arguments. The version's
 	// releaseCommand wins.
 	Release []string `json:"release,omitempty"`
+	// image is the artifact as an image by digest, where the operator has a registry for artifacts: runImage with one more layer.
+	Image *string `json:"image,omitempty"`
+	// runImage is what image was made of, as the Platform names it.
+	RunImage *string `json:"runImage,omitempty"`
+	// recipe identifies all that the build was told, its image included. Builds with the same recipe are the same build.
+	Recipe *string `json:"recipe,omitempty"`
 	// attempts is how many builds were begun. A failure that may pass by itself is tried at most 5 times.
 	Attempts *int32 `json:"attempts,omitempty"`
-	// reason why the last attempt failed, one word; empty when none did.
+	// reason why the last attempt failed, one word; empty when none did. In state Built it is about the image.
 	Reason *string `json:"reason,omitempty"`
-	// message says what failed, or what the build waits for, in a sentence.
+	// message says what failed, or what is waited for, in a sentence.
 	Message *string `json:"message,omitempty"`
 	// failedAt is when the last attempt failed; the next one waits from then.
 	FailedAt *v1.Time `json:"failedAt,omitempty"`
@@ -120,6 +126,30 @@ func (b *ArtifactApplyConfiguration) WithRelease(values ...string) *ArtifactAppl
 	for i := range values {
 		b.Release = append(b.Release, values[i])
 	}
+	return b
+}
+
+// WithImage sets the Image field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Image field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithImage(value string) *ArtifactApplyConfiguration {
+	b.Image = &value
+	return b
+}
+
+// WithRunImage sets the RunImage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RunImage field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithRunImage(value string) *ArtifactApplyConfiguration {
+	b.RunImage = &value
+	return b
+}
+
+// WithRecipe sets the Recipe field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Recipe field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithRecipe(value string) *ArtifactApplyConfiguration {
+	b.Recipe = &value
 	return b
 }
 
