@@ -70,7 +70,7 @@ var (
 	inputs   = []string{"internal/naming", "internal/settings", "internal/snapshot"}
 	purePkgs = []string{
 		"internal/naming", "internal/settings", "internal/snapshot", "internal/rollout/...", "internal/desired/...", "internal/health",
-		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/updates", "internal/quota", "internal/beanstalk", "internal/workerd/contract",
+		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/updates", "internal/quota", "internal/scaling", "internal/beanstalk", "internal/workerd/contract",
 		"internal/bundle/report",
 		"config/platforms", "internal/samples",
 	}
@@ -86,6 +86,7 @@ var rows = []row{
 	{packages: "internal/condition", purity: pure, ours: []string{"internal/outcome"}, why: whyPure},
 	{packages: "internal/naming", purity: pure, why: whyPure},
 	{packages: "internal/updates", purity: pure, why: whyPure},
+	{packages: "internal/scaling", purity: pure, why: whyPure},
 	{packages: "internal/settings", purity: pure, ours: []string{"internal/naming", "internal/updates", "internal/workerd/contract"}, why: whyPure},
 	{packages: "internal/snapshot", purity: pure, ours: []string{"internal/naming", "internal/settings"}, why: whyPure},
 	{packages: "internal/lifecycle", purity: pure, ours: inputs, why: whyPure},
@@ -112,8 +113,8 @@ var rows = []row{
 	{packages: "internal/store/server", purity: io, ours: append([]string{"internal/store"}, purePkgs...), why: whyIO},
 	{packages: "internal/store/...", purity: io, ours: append([]string{"."}, purePkgs...), why: whyIO},
 	{packages: "internal/telemetry", purity: io, ours: purePkgs, why: whyIO},
-	{packages: "internal/queues", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/platforms", purity: io, ours: purePkgs, why: whyIO},
+	{packages: "internal/queues", purity: io, ours: append([]string{"internal/workerd/queue/...", "internal/workerd/open"}, purePkgs...), why: "queues asks brokers with the daemon's own adapters, and imports nothing else of the daemon"},
 
 	{packages: "internal/controller/shell", purity: io, ours: slices.Concat(purePkgs, ioPkgs), why: whyController},
 	{packages: "internal/controller", purity: io, ours: slices.Concat([]string{"."}, purePkgs, ioPkgs), why: whyController},

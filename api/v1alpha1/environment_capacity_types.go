@@ -13,7 +13,8 @@ type Capacity struct {
 	// +optional
 	Type CapacityType `json:"type,omitempty"`
 
-	// min is the smallest number of instances. Defaults to 1. With 0 none runs, because nothing scales up from zero yet.
+	// min is the smallest number of instances. Defaults to 1. With 0 none runs, unless a worker scales by its
+	// queue: then instances come with the first message.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
@@ -90,7 +91,8 @@ type ResourceAmounts struct {
 
 // Autoscaling says what changes the number of instances.
 type Autoscaling struct {
-	// engine is Auto (the default), HPA, KEDA, BuiltIn or None. Auto takes the HorizontalPodAutoscaler for cpu and memory.
+	// engine is Auto (the default), HPA, KEDA, BuiltIn or None. Auto takes BuiltIn, the operator's own scaler, for a worker with the trigger
+	// QueueDepth, and the HorizontalPodAutoscaler for cpu and memory.
 	// Exactly one engine owns a workload; with None, capacity.desired is the number.
 	// +optional
 	Engine ScalingEngine `json:"engine,omitempty"`
@@ -141,7 +143,7 @@ type ScalingTrigger struct {
 	Type TriggerType `json:"type"`
 
 	// target value for each instance: percent of the request (CPUUtilization, MemoryUtilization), requests a second
-	// (RequestsPerInstance), messages (QueueDepth).
+	// (RequestsPerInstance), messages that wait or are worked on (QueueDepth).
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
@@ -160,7 +162,7 @@ const (
 	TriggerMemory TriggerType = "MemoryUtilization"
 	// TriggerRequests is requests a second for each instance.
 	TriggerRequests TriggerType = "RequestsPerInstance"
-	// TriggerQueueDepth is waiting messages for each instance.
+	// TriggerQueueDepth is messages, waiting and in flight, for each instance.
 	TriggerQueueDepth TriggerType = "QueueDepth"
 	// TriggerExternal is a metric of the external metrics API.
 	TriggerExternal TriggerType = "External"

@@ -89,7 +89,7 @@ const (
 	AnnotationRecipe = "beanpod.dev/recipe"
 	// AnnotationPolicy is the deployment policy of the rollout that last changed a slot.
 	AnnotationPolicy = "beanpod.dev/policy"
-	// AnnotationScaler says what owns the number of instances of a slot: HPA or None.
+	// AnnotationScaler says what owns the number of instances of a slot: HPA, BuiltIn or None.
 	AnnotationScaler = "beanpod.dev/scaler"
 	// AnnotationBatch is how many instances that rollout changes at a time.
 	AnnotationBatch = "beanpod.dev/batch"

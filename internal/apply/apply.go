@@ -38,6 +38,8 @@ const (
 	FieldManager = "beanpod"
 	// SeedManager owns what we set once and then leave to somebody else.
 	SeedManager = "beanpod-seed"
+	// ScaleManager owns the number of instances while our own scaler does.
+	ScaleManager = "beanpod-scale"
 )
 
 // Applier writes children. It is safe for concurrent use by several passes of different Environments.
@@ -273,17 +275,23 @@ func typed(scheme *runtime.Scheme, w object.Object) (client.Object, error) {
 	return obj, nil
 }
 
+// handOver lets another manager own the live number of instances, if we own it, before ours lets go of it.
 func (a *Applier) handOver(ctx context.Context, w object.Object, live snapshot.Object) error {
 	d, ok := live.(*appsv1.Deployment)
-	if !ok || d.Spec.Replicas == nil || d.Annotations[v1alpha1.AnnotationScaler] == string(settings.ScalerHPA) {
+	if !ok || d.Spec.Replicas == nil {
 		return nil
 	}
-	replicas := d.Spec.Replicas
-	if *replicas == 0 {
+	was := settings.Scaler(d.Annotations[v1alpha1.AnnotationScaler])
+	next, _, _ := unstructured.NestedString(w.Intent, "metadata", "annotations", v1alpha1.AnnotationScaler)
+	switch scaled := was != "" && was != settings.ScalerNone; {
+	case settings.Scaler(next) == settings.ScalerHPA && was != settings.ScalerHPA && *d.Spec.Replicas == 0:
 		// A HorizontalPodAutoscaler leaves what has no instance alone, so it must begin as with a new Deployment.
-		replicas = nil
+		return a.seed(ctx, w, nil)
+	case scaled:
+		return nil
+	default:
+		return a.seed(ctx, w, d.Spec.Replicas)
 	}
-	return a.seed(ctx, w, replicas)
 }
 
 func (a *Applier) seed(ctx context.Context, w object.Object, live *int32) error {

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -111,7 +112,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	c, live, events := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(Recorder)
-	watcher := queues.NewWatcher(queues.Daemons{})
+	watcher, poller := queues.NewWatcher(queues.Daemons{}), queues.NewPoller(queues.Brokers, live, o.Now)
 	return errors.Join(
 		application.New(application.Dependencies{Client: c, Recorder: events, Store: o.Store, Now: o.Now}).SetupWithManager(mgr, opts),
 		applicationversion.New(applicationversion.Dependencies{
@@ -120,8 +121,11 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		}).SetupWithManager(mgr, opts),
 		environment.New(environment.Dependencies{
 			Client: c, Live: live, Logs: logs, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Queues: watcher, Now: o.Now,
+			Scaler: &environment.Scaler{Depths: poller, Daemons: queues.Daemons{}},
 		}).SetupWithManager(mgr, opts),
 		mgr.Add(watcher),
+		mgr.Add(poller),
+		queues.Register(metrics.Registry, poller),
 		unsupported.New(unsupported.Dependencies{Client: c, Recorder: events, Now: o.Now, ClusterScoped: clusterScoped}).SetupWithManager(mgr, opts),
 		setupPlatforms(mgr, o, opts),
 	)

@@ -59,8 +59,11 @@ func (in Input) grace() bool {
 	return in.Wanted.Paused || started.IsZero() || in.At.Before(started.Add(in.Wanted.Timeout))
 }
 
-// suspended says whether there is nothing to judge.
-func (in Input) suspended() bool { return in.Wanted.Deleting || in.Wanted.Desired <= 0 }
+// suspended says whether there is nothing to judge. Without instances a queue that cannot be seen is worth a word: what waits in it
+// would wait for ever.
+func (in Input) suspended() bool {
+	return in.Wanted.Deleting || in.Wanted.Desired <= 0 && !in.Now.Queue.Unseen
+}
 
 // environmentChecks see the whole environment. Instances that an instanceCheck explains are grouped into causes before.
 var environmentChecks = []func(census) *v1alpha1.HealthCause{

@@ -12,6 +12,13 @@ import (
 
 // queueSilent is Beanstalk's rule: a queue that nobody polled for three minutes makes the environment red.
 func queueSilent(all census) *v1alpha1.HealthCause {
+	if all.in.Now.Queue.Unseen {
+		return &v1alpha1.HealthCause{
+			Code: CauseQueueNotPolled, Severity: v1alpha1.HealthSevere,
+			Message: fmt.Sprintf("The operator, which scales by the depth of the queue, had no answer of its broker for %d minutes; the number of instances stays as it is. "+
+				"See why in the operator's log, and check the broker, spec.worker.queue and its Secret.", int(snapshot.SilentAfter.Minutes())),
+		}
+	}
 	if q := all.in.Now.Queue; !q.Known || !q.Silent || all.ready == 0 && all.in.grace() {
 		return nil
 	}

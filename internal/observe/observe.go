@@ -161,7 +161,7 @@ func progressing(c appsv1.DeploymentCondition, s *snapshot.Slot) {
 
 func instance(p *corev1.Pod) snapshot.Instance {
 	out := snapshot.Instance{
-		Name: p.Name, Address: p.Status.PodIP, Slot: p.Labels[v1alpha1.LabelSlot],
+		Name: p.Name, Address: p.Status.PodIP, Cost: p.Annotations[corev1.PodDeletionCost], Slot: p.Labels[v1alpha1.LabelSlot],
 		Revision: p.Annotations[v1alpha1.AnnotationRevision], Version: p.Annotations[v1alpha1.AnnotationVersion],
 		CreatedAt: p.CreationTimestamp.Time, Terminating: p.DeletionTimestamp != nil,
 		Failed: p.Status.Phase == corev1.PodFailed, FailedReason: p.Status.Reason, FailedMessage: p.Status.Message,

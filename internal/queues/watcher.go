@@ -1,8 +1,6 @@
 // Copyright The Beanpod Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package queues asks the queue daemons of worker environments what they see of their queue. I/O, on the operator's side; the
-// environment controller reads what is known, and is woken when that becomes something else.
 package queues
 
 import (

@@ -67,7 +67,7 @@ func Resolve(l Layers) (Settings, []Problem) {
 	if l.Platform != nil {
 		s.Platform = *l.Platform
 	}
-	s.capacity(env.Spec.Capacity)
+	s.capacity(env)
 	var problems []Problem
 	s.Processes, problems = processes(l)
 	s.Properties = properties(env.Spec.EnvironmentProperties)
@@ -95,7 +95,8 @@ func Resolve(l Layers) (Settings, []Problem) {
 	return s, problems
 }
 
-func (s *Settings) capacity(c *v1alpha1.Capacity) {
+func (s *Settings) capacity(env *v1alpha1.Environment) {
+	c := env.Spec.Capacity
 	if c == nil {
 		c = &v1alpha1.Capacity{}
 	}
@@ -111,9 +112,10 @@ func (s *Settings) capacity(c *v1alpha1.Capacity) {
 	if auto == nil {
 		auto = &v1alpha1.Autoscaling{}
 	}
-	s.Scaler, s.Desired = ScalerHPA, s.Min
-	if auto.Engine == v1alpha1.ScalingNone || s.Min == s.Max || s.Min == 0 {
-		s.Scaler = ScalerNone
+	s.Scaler, s.Depth, s.Desired = scaler(env, *s), depth(env), s.Min
+	if s.Scaler == ScalerBuiltIn {
+		// The first instance proves that the version works; it goes when there is nothing to do.
+		s.Desired = max(1, s.Min)
 	}
 	if auto.Engine == v1alpha1.ScalingNone && c.Type != v1alpha1.SingleInstance {
 		s.Desired = or(c.Desired, s.Min)

@@ -110,10 +110,11 @@ type Settings struct {
 	// Worker is nil for other tiers.
 	Worker *Worker
 
-	// Min and Max instances; Desired is the fixed number when Scaler is ScalerNone.
+	// Min and Max instances; Desired is the fixed number when Scaler is ScalerNone, else how many a new set begins with.
 	Min, Max, Desired int32
-	// Scaler that owns the number of instances.
+	// Scaler that owns the number of instances; Depth is for those that look at a queue.
 	Scaler    Scaler
+	Depth     Depth
 	Resources v1alpha1.Resources
 	Placement Placement
 
@@ -210,6 +211,8 @@ const (
 	ScalerNone Scaler = "None"
 	// ScalerHPA: the HorizontalPodAutoscaler's.
 	ScalerHPA Scaler = "HPA"
+	// ScalerBuiltIn: ours too, by the depth of the queue.
+	ScalerBuiltIn Scaler = "BuiltIn"
 )
 
 // Placement is where instances run and what makes their number change.

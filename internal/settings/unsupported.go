@@ -20,15 +20,7 @@ func unsupported(env *v1alpha1.Environment, op Operator) []string {
 	add(len(spec.Databases) > 0, "spec.databases")
 	add(DeletesQueue(env) && !op.DeletesQueues, "spec.worker.queue.generated.deletionPolicy: Delete")
 	add(spec.Health != nil && len(spec.Health.Rules) > 0, "spec.health.rules")
-	if c := spec.Capacity; c != nil && c.Autoscaling != nil {
-		engine := c.Autoscaling.Engine
-		add(engine == v1alpha1.ScalingKEDA || engine == v1alpha1.ScalingBuiltIn, "spec.capacity.autoscaling.engine: "+string(engine))
-		add(len(c.Autoscaling.Schedules) > 0, "spec.capacity.autoscaling.schedules")
-		for _, t := range c.Autoscaling.Triggers {
-			add(t.Type != v1alpha1.TriggerCPU && t.Type != v1alpha1.TriggerMemory, "spec.capacity.autoscaling.triggers: "+string(t.Type))
-		}
-	}
-	return out
+	return append(out, idleScaling(env)...)
 }
 
 // TwoSlots says whether a policy needs a second set of instances.

@@ -12,6 +12,8 @@ type Queue struct {
 	Known bool
 	// Silent: no daemon had an answer of the broker for SilentAfter.
 	Silent bool
+	// Unseen: the operator itself had no answer for as long, and no daemon says that it had one.
+	Unseen bool
 	// Age of the oldest waiting message.
 	Age Age
 	// Dead messages in the dead-letter queue; 0 also when not known.

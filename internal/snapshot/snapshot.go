@@ -167,6 +167,8 @@ type Instance struct {
 	Name string
 	// Address of the pod; empty until it has one.
 	Address string
+	// Cost of losing it, as was last written on it; empty: nothing was.
+	Cost string
 	// Slot, Revision and Version that the pod was made for.
 	Slot, Revision, Version string
 	CreatedAt               time.Time

@@ -42,6 +42,7 @@ type Reconciler struct {
 	applier *apply.Applier
 	frame   *shell.Frame
 	queues  Queues
+	scaler  *Scaler
 	now     func() time.Time
 }
 
@@ -55,7 +56,7 @@ type Queues interface {
 	Events() <-chan event.GenericEvent
 }
 
-// Dependencies of a Reconciler; all but ClusterScoped, Queues and InTurn are required.
+// Dependencies of a Reconciler; all but ClusterScoped, Queues, Scaler and InTurn are required.
 type Dependencies struct {
 	// Client reads the cache and writes; Live reads the API server.
 	Client client.Client
@@ -72,6 +73,8 @@ type Dependencies struct {
 	Now func() time.Time
 	// Queues asks queue daemons; nil: nobody does.
 	Queues Queues
+	// Scaler asks brokers; nil: nothing scales by the depth of a queue.
+	Scaler *Scaler
 	// InTurn writes the children of one pass one after another, so that a test can repeat a run exactly.
 	InTurn bool
 }
@@ -86,6 +89,7 @@ func New(d Dependencies) *Reconciler {
 		applier: &apply.Applier{Client: d.Client, Live: d.Live, InTurn: d.InTurn},
 		frame:   &shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
 		queues:  d.Queues,
+		scaler:  d.Scaler,
 		now:     d.Now,
 	}
 }
@@ -121,6 +125,8 @@ type pass struct {
 	health  v1alpha1.Health
 	// err is the first outcome that stopped the pass.
 	err error
+	// silence is when a queue that does not answer is worth a word; zero: it answers, or it already is.
+	silence time.Time
 	// again is when to look again although nothing changed.
 	again time.Duration
 }
@@ -147,10 +153,11 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 		p.waiting, p.err = r.write(ctx, env, &p, have)
 	} else if len(now.Slots) > 0 {
 		p.step = rollout.Next(running(env, p), now, p.at)
+		r.goOnScaling(ctx, env, &p, have)
 	}
-	input := health.Input{Now: staying(now, p.step), At: p.at, Wanted: wanted(env, p)}
+	input := health.Input{Now: staying(p.now, p.step), At: p.at, Wanted: wanted(env, p)}
 	p.health = health.Assess(input)
-	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake)
+	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake, p.silence)
 	return p
 }
 
@@ -230,6 +237,9 @@ func (r *Reconciler) write(ctx context.Context, env *v1alpha1.Environment, p *pa
 	}
 	if missing && !first {
 		r.keepEvidence(ctx, env, p)
+	}
+	if err := r.scale(ctx, env, p, have); err != nil {
+		return nil, err
 	}
 	return nil, failure(p.step)
 }

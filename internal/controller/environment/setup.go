@@ -64,6 +64,7 @@ const (
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods;secrets;configmaps;resourcequotas,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=patch
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -98,6 +99,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 	}
 	if r.queues != nil {
 		b.WatchesRawSource(source.Channel(r.queues.Events(), &handler.EnqueueRequestForObject{}))
+	}
+	if r.scaler != nil {
+		b.WatchesRawSource(source.Channel(r.scaler.Depths.Events(), &handler.EnqueueRequestForObject{}))
 	}
 	if r.loader.Operator.GatewayAPI {
 		b.Watches(&gatewayv1.HTTPRoute{}, children{}, builder.WithPredicates(butStatus()))
@@ -217,6 +221,7 @@ func (r *Reconciler) forgetting() predicate.Predicate {
 			if r.queues != nil {
 				r.queues.Forget(client.ObjectKeyFromObject(env))
 			}
+			r.scaler.forget(client.ObjectKeyFromObject(env))
 		}
 		return true
 	}}

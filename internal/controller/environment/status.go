@@ -91,7 +91,7 @@ func summary(env *v1alpha1.Environment, p pass) condition.Summary {
 	case (p.step.State == plan.InProgress || p.step.State == plan.RollingBack) && s.Busy == "":
 		s.Busy, s.BusyMessage = busy(env, p), p.step.Reason
 	case p.step.State == plan.Idle && s.Busy == "" && missing(p) > 0:
-		s.Busy, s.BusyMessage = v1alpha1.ReasonUpdating, scaling(p)
+		s.Busy, s.BusyMessage = v1alpha1.ReasonUpdating, growing(p)
 	}
 	return s
 }
@@ -102,8 +102,8 @@ func missing(p pass) int32 {
 	return slot.Wanted - slot.Total
 }
 
-// scaling tells that instances are being added, and why they are not there.
-func scaling(p pass) string {
+// growing tells that instances are being added, and why they are not there.
+func growing(p pass) string {
 	slot := p.relied()
 	text := fmt.Sprintf("scaling: %d of %d instances exist", slot.Total, slot.Wanted)
 	if slot.Refused != "" {

@@ -42,6 +42,7 @@ type world struct {
 	namespace string
 	clock     *testkit.Clock
 	operator  settings.Operator
+	scaler    *Scaler
 	events    chan string
 	reconcile reconcile.Reconciler
 }
@@ -64,7 +65,7 @@ func (w *world) restart() {
 	recorder := events.NewFakeRecorder(100)
 	w.events = recorder.Events
 	w.reconcile = reconcile.AsReconciler(bench.Client, New(Dependencies{
-		Client: bench.Client, Live: bench.Live, Logs: logs{}, Recorder: recorder, Operator: w.operator, ClusterScoped: true, Now: w.clock.Now,
+		Client: bench.Client, Live: bench.Live, Logs: logs{}, Recorder: recorder, Operator: w.operator, ClusterScoped: true, Scaler: w.scaler, Now: w.clock.Now,
 	}))
 }
 

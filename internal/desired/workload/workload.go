@@ -60,7 +60,7 @@ func Deployment(s settings.Settings, slot plan.Slot, now snapshot.Snapshot) (obj
 	obj, err := object.New(child, config)
 	if scaler != settings.ScalerNone {
 		obj.Seed = func(live *int32) runtime.ApplyConfiguration {
-			return seed(name, s.Namespace, s.Min, live)
+			return seed(name, s.Namespace, max(1, s.Min), live)
 		}
 	}
 	return obj, err

@@ -16,7 +16,8 @@ import (
 type CapacityApplyConfiguration struct {
 	// type is LoadBalanced (the default) or SingleInstance: exactly one instance, no autoscaling. It may be changed at any time.
 	Type *apiv1alpha1.CapacityType `json:"type,omitempty"`
-	// min is the smallest number of instances. Defaults to 1. With 0 none runs, because nothing scales up from zero yet.
+	// min is the smallest number of instances. Defaults to 1. With 0 none runs, unless a worker scales by its
+	// queue: then instances come with the first message.
 	Min *int32 `json:"min,omitempty"`
 	// max is the largest number of instances. Defaults to 4, or to min when that is larger.
 	Max *int32 `json:"max,omitempty"`

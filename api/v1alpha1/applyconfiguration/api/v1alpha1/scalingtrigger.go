@@ -17,7 +17,7 @@ type ScalingTriggerApplyConfiguration struct {
 	// type of the measure.
 	Type *apiv1alpha1.TriggerType `json:"type,omitempty"`
 	// target value for each instance: percent of the request (CPUUtilization, MemoryUtilization), requests a second
-	// (RequestsPerInstance), messages (QueueDepth).
+	// (RequestsPerInstance), messages that wait or are worked on (QueueDepth).
 	Target *int32 `json:"target,omitempty"`
 }
 

@@ -1,0 +1,113 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package queues_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beanpod-dev/beanpod/internal/queues"
+	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
+)
+
+// natsServer runs the program that make test-integration builds, and says where it listens.
+func natsServer(t *testing.T) string {
+	t.Helper()
+	program := os.Getenv("NATS_SERVER")
+	if program == "" {
+		if os.Getenv("CI") == "true" && os.Getenv("KUBEBUILDER_ASSETS") != "" { // the integration tests; unit tests have only Go
+			t.Fatal("NATS_SERVER does not say where the server is; make test-integration does")
+		}
+		t.Skip("NATS_SERVER does not say where the server is; make test-integration does")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	_ = listener.Close()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(program, "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir())
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			_ = conn.Close()
+			return "nats://" + address
+		}
+		if time.Now().After(end) {
+			t.Fatal("the NATS server does not listen")
+		}
+	}
+}
+
+// TestRealBroker looks at a generated queue that nobody consumes yet, and scales from zero when 1000 messages come. Then the queue is
+// not deleted before it is empty, or forced.
+func TestRealBroker(t *testing.T) {
+	t.Parallel()
+	config := contract.Config{
+		Queue:       contract.Coordinates{Provider: contract.NATS, URL: natsServer(t), Name: "jobs", Group: "jobs", Generated: true},
+		Connections: 50, VisibilityTimeout: 300, Retention: 3600, MaxRetries: 10,
+	}
+	s := queues.SourceOf(config, "shop", "", "")
+	p := start(t, queues.Brokers, nil)
+	p.Watch(named("jobs"), request(s, 0, 0))
+	for end := time.Now().Add(10 * time.Second); p.Watch(named("jobs"), request(s, 0, 0)).At.IsZero(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("nothing is known: %+v", p.Watch(named("jobs"), request(s, 0, 0)))
+		}
+	}
+	q, err := queues.Brokers(t.Context(), config.Queue, s.Options, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	for range 1000 {
+		if err := q.Send(t.Context(), "", []byte("{}"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent := time.Now()
+	var last queues.Reading
+	for last.Decision.Replicas < 10 {
+		woken(t, p)
+		last = p.Watch(named("jobs"), request(s, 0, 0))
+	}
+	t.Logf("10 instances %s after the last of 1000 messages: %s", time.Since(sent), last.Decision.Reason)
+	if took := time.Since(sent); took > 2*time.Second {
+		t.Errorf("that took %s, want 2s at most", took)
+	}
+	p.Forget(named("jobs"))
+	deleteBoth(t, s)
+}
+
+func deleteBoth(t *testing.T, s queues.Source) {
+	t.Helper()
+	var full *queues.NotEmptyError
+	if err := queues.Delete(t.Context(), queues.Brokers, nil, s, false); !errors.As(err, &full) || full.Depth.Waiting != 1000 {
+		t.Errorf("Delete: %v, want that 1000 messages wait", err)
+	}
+	if err := queues.Delete(t.Context(), queues.Brokers, nil, s, true); err != nil {
+		t.Errorf("Delete: %v", err)
+	}
+	there := s.Coordinates
+	there.Generated = false
+	if _, err := queues.Brokers(context.Background(), there, s.Options, nil); err == nil || !strings.Contains(err.Error(), "there is no stream jobs") {
+		t.Errorf("the stream after Delete: %v, want that there is none", err)
+	}
+}
