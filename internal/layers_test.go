@@ -71,7 +71,7 @@ var (
 	purePkgs = []string{
 		"internal/naming", "internal/settings", "internal/snapshot", "internal/rollout/...", "internal/desired/...", "internal/health",
 		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/updates", "internal/quota", "internal/scaling", "internal/beanstalk", "internal/workerd/contract",
-		"internal/bundle/report",
+		"internal/bundle/report", "internal/database/...",
 		"config/platforms", "internal/samples",
 	}
 	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/evidence", "internal/store", "internal/telemetry", "internal/platforms", "internal/queues"}
@@ -104,6 +104,10 @@ var rows = []row{
 	{packages: "internal/desired/...", purity: pure, ours: []string{
 		".", "internal/desired/object", "internal/desired/pod", "internal/rollout/plan", "internal/naming", "internal/settings", "internal/snapshot", "internal/workerd/contract",
 	}, why: whyBuilder},
+
+	{packages: "internal/database/deletion", purity: pure, why: whyPure},
+	{packages: "internal/database", purity: pure, ours: []string{"internal/naming"}, why: whyPure},
+	{packages: "internal/database/...", purity: pure, ours: []string{"internal/database", "internal/naming", "internal/desired/pod"}, why: "providers share only internal/database and never import each other"},
 
 	{packages: "internal/inputs", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/observe", purity: io, ours: purePkgs, why: whyIO},

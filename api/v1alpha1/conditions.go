@@ -230,7 +230,72 @@ const (
 )
 
 // ConditionDatabaseReady says whether the databases of an Environment are bound. Present only when spec.databases is set.
+//
+// Reasons when True: Bound. When False: DatabaseNotFound, DatabaseNotReady; an Environment that was bound before keeps its
+// instances, and deploys, with what it has.
 const ConditionDatabaseReady = "DatabaseReady"
+
+// Reasons of ConditionDatabaseReady; the last two are reasons of ConditionInputsResolved too, before the first launch.
+const (
+	// ReasonBound means that every database has its credentials published.
+	ReasonBound = "Bound"
+	// ReasonDatabaseNotFound means that spec.databases names a DatabaseClaim that does not exist.
+	ReasonDatabaseNotFound = "DatabaseNotFound"
+	// ReasonDatabaseNotReady means that a DatabaseClaim has no credentials yet.
+	ReasonDatabaseNotReady = "DatabaseNotReady"
+)
+
+// Conditions of a DatabaseClaim.
+const (
+	// ConditionProvisioned says whether the provider says that the database runs.
+	//
+	// Reasons when True: Provisioned, External. When False: Provisioning, ProvisioningFailed, Missing.
+	ConditionProvisioned = "Provisioned"
+	// ConditionCredentialsPublished says whether the Secret of status.binding is complete.
+	//
+	// Reasons when True: Published. When False: NotPublished.
+	ConditionCredentialsPublished = "CredentialsPublished"
+	// ConditionProtected says whether a deletion is refused.
+	//
+	// Reasons when True: DeletionProtected. When False: NotProtected.
+	ConditionProtected = "Protected"
+)
+
+// Reasons of the conditions of a DatabaseClaim and a DatabaseClass.
+const (
+	// ReasonProvisioned means that the database runs.
+	ReasonProvisioned = "Provisioned"
+	// ReasonExternal means that somebody else runs the database.
+	ReasonExternal = "External"
+	// ReasonProvisioning means that the provider is making or changing the database.
+	ReasonProvisioning = "Provisioning"
+	// ReasonProvisioningFailed means that the provider says that it cannot.
+	ReasonProvisioningFailed = "ProvisioningFailed"
+	// ReasonMissing means that a database that existed is not there any more. Nothing is made in its place.
+	ReasonMissing = "Missing"
+	// ReasonPublished means that the Secret is complete.
+	ReasonPublished = "Published"
+	// ReasonNotPublished means that something in the Secret is not known yet.
+	ReasonNotPublished = "NotPublished"
+	// ReasonDeletionProtected means that spec.deletionProtection is true.
+	ReasonDeletionProtected = "DeletionProtected"
+	// ReasonNotProtected means that it is false.
+	ReasonNotProtected = "NotProtected"
+	// ReasonClassNotFound means that the DatabaseClass does not exist.
+	ReasonClassNotFound = "ClassNotFound"
+	// ReasonClassRefuses means that the DatabaseClass does not offer what the claim asks for.
+	ReasonClassRefuses = "ClassRefuses"
+	// ReasonProviderNotInstalled means that the cluster does not serve the kinds of the provider.
+	ReasonProviderNotInstalled = "ProviderNotInstalled"
+	// ReasonDatabaseTaken means that the names of the database belong to other data; adopt them, or choose another name.
+	ReasonDatabaseTaken = "DatabaseTaken"
+	// ReasonNothingToAdopt means that spec.adopt names a database that was not retained, or that another claim holds.
+	ReasonNothingToAdopt = "NothingToAdopt"
+	// ReasonSnapshotNotFound means that spec.restoreFrom names a snapshot that the provider does not have.
+	ReasonSnapshotNotFound = "SnapshotNotFound"
+	// ReasonServing means that a DatabaseClass can make databases.
+	ReasonServing = "Serving"
+)
 
 // Reasons of an ApplicationVersion's Ready condition: Beanstalk's words.
 const (

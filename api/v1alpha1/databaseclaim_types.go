@@ -274,6 +274,73 @@ type DatabaseClaimStatus struct {
 	// lastSnapshot is the newest snapshot that Beanpod took.
 	// +optional
 	LastSnapshot *DatabaseSnapshotRecord `json:"lastSnapshot,omitempty"`
+
+	// coupledUID is the UID of the Environment of spec.coupledTo, once it was seen. Only the end of that one ends the claim.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	CoupledUID string `json:"coupledUID,omitempty"`
+
+	// deletion says how far a deletion is. Present only while the claim is being deleted.
+	// +optional
+	Deletion *DatabaseDeletion `json:"deletion,omitempty"`
+
+	// operations echo the tokens of the verbs that were asked for by annotation.
+	// +optional
+	Operations *DatabaseOperations `json:"operations,omitempty"`
+}
+
+// DatabaseDeletionPhase is a step of a deletion.
+// +kubebuilder:validation:Enum=Protected;InUse;Unconfirmed;Refused;Snapshotting;Cooling;Destroying;Releasing
+type DatabaseDeletionPhase string
+
+// The phases of a deletion. Until Destroying, any change towards safety takes effect: protection, another policy, the
+// confirmation taken back.
+const (
+	// DeletionProtected waits while spec.deletionProtection is true.
+	DeletionProtected DatabaseDeletionPhase = "Protected"
+	// DeletionInUse waits while Environments bind the claim; not with policy Retain.
+	DeletionInUse DatabaseDeletionPhase = "InUse"
+	// DeletionUnconfirmed waits for the annotation beanpod.dev/confirm-deletion; with policy Delete only.
+	DeletionUnconfirmed DatabaseDeletionPhase = "Unconfirmed"
+	// DeletionRefused waits because the class does not allow the policy, or because what the provider says is not clear.
+	DeletionRefused DatabaseDeletionPhase = "Refused"
+	// DeletionSnapshotting waits until a snapshot is complete and checked; with policy Snapshot only.
+	DeletionSnapshotting DatabaseDeletionPhase = "Snapshotting"
+	// DeletionCooling waits for the pause before a database is deleted.
+	DeletionCooling DatabaseDeletionPhase = "Cooling"
+	// DeletionDestroying waits until the provider says that the database is gone. It cannot be called back.
+	DeletionDestroying DatabaseDeletionPhase = "Destroying"
+	// DeletionReleasing lets go of the claim: the data stay, or are gone.
+	DeletionReleasing DatabaseDeletionPhase = "Releasing"
+)
+
+// DatabaseDeletion says how far a deletion is.
+type DatabaseDeletion struct {
+	// phase that it is in.
+	// +required
+	Phase DatabaseDeletionPhase `json:"phase"`
+
+	// since is when the phase began.
+	// +required
+	Since metav1.Time `json:"since"`
+
+	// snapshot is the name of the snapshot that policy Snapshot takes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Snapshot string `json:"snapshot,omitempty"`
+}
+
+// DatabaseOperations echo verbs.
+type DatabaseOperations struct {
+	// snapshot that was asked for last and is complete.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Snapshot string `json:"snapshot,omitempty"`
+
+	// rotate that was asked for last and is done: Environments have the new password, and the old one is not taken any more.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Rotate string `json:"rotate,omitempty"`
 }
 
 // ServiceBinding names a Secret with credentials, by the convention of servicebinding.io.

@@ -220,6 +220,14 @@ type DatabaseBinding struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^[A-Z][A-Z0-9_]*$`
 	VariablePrefix string `json:"variablePrefix,omitempty"`
+
+	// mountPath is a folder of the containers in which the claim's Secret appears too, a file for each key, as servicebinding.io
+	// has it: /bindings/shop-db. Unset: variables only.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:Pattern=`^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$`
+	MountPath string `json:"mountPath,omitempty"`
 }
 
 // Link puts another environment's coordinates into a property.

@@ -25,6 +25,8 @@ const (
 	LabelRelease = "beanpod.dev/release"
 	// LabelBuild holds the name of the ApplicationVersion, on what builds its bundle. The store lets only such pods bring artifacts.
 	LabelBuild = "beanpod.dev/build"
+	// LabelDatabase holds the name of the DatabaseClaim that an object was made for, on everything that belongs to a database.
+	LabelDatabase = "beanpod.dev/database"
 	// LabelDeployment holds the number of the failed deployment that a ConfigMap tells of.
 	LabelDeployment = "beanpod.dev/deployment"
 )
@@ -42,6 +44,26 @@ const (
 	AnnotationUpdateRequested = "beanpod.dev/update-requested"
 	// AnnotationForceDelete, with the value "true" on an Application that is being deleted, deletes its Environments too.
 	AnnotationForceDelete = "beanpod.dev/force-delete"
+)
+
+// Annotations that users set on a DatabaseClaim. The first two carry a token of the user's choice, as above.
+const (
+	// AnnotationSnapshotRequested takes a snapshot of the database.
+	AnnotationSnapshotRequested = "beanpod.dev/snapshot-requested"
+	// AnnotationRotateRequested gives the database's user another password. The old one is taken until every Environment has the new one.
+	AnnotationRotateRequested = "beanpod.dev/rotate-requested"
+	// AnnotationConfirmDeletion, with the UID of the claim as its value, confirms that the data may be deleted under policy Delete.
+	// Taking it away calls the deletion back until it happens.
+	AnnotationConfirmDeletion = "beanpod.dev/confirm-deletion"
+)
+
+// Annotations of a database that outlive its claim, on the provider's objects and on the Secret with the credentials.
+const (
+	// AnnotationDatabaseID is the identity of the data: the UID of the claim that first had them. It is on the claim too, so that a
+	// claim that was restored from a backup finds its database, and a new one of the same name does not.
+	AnnotationDatabaseID = "beanpod.dev/database-id"
+	// AnnotationRetained, on the Secret, says as JSON what a claim left behind and how to take it over: see spec.adopt.
+	AnnotationRetained = "beanpod.dev/retained"
 )
 
 // Annotations of an ApplicationVersion for people; whoever makes the version sets them.
@@ -144,6 +166,8 @@ const (
 	FinalizerInUse = "beanpod.dev/in-use"
 	// FinalizerApplication keeps an Application while it has Environments.
 	FinalizerApplication = "beanpod.dev/application"
+	// FinalizerDatabase keeps a DatabaseClaim until its data are safe, or gone as its policy says.
+	FinalizerDatabase = "beanpod.dev/database"
 	// FinalizerProtection keeps an Environment, with everything it runs, while spec.terminationProtection is true.
 	FinalizerProtection = "beanpod.dev/termination-protection"
 )

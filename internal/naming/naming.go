@@ -157,3 +157,9 @@ func Host(environment, baseDomain string) string {
 
 // CertificateSecret is the Secret that cert-manager fills for an Environment.
 func CertificateSecret(environment string) string { return environment + "-tls" }
+
+// Database is the name of what a provider makes for a DatabaseClaim. Names of what belongs to it begin with it, so there is room for more.
+func Database(claim string) string { return shortened(claim, 50-len("-db")) + "-db" }
+
+// DatabaseSecret is the name of the Secret with the credentials of a DatabaseClaim.
+func DatabaseSecret(claim string) string { return claim + "-binding" }

@@ -81,10 +81,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DatabaseClassStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseCoupling"):
 		return &apiv1alpha1.DatabaseCouplingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseDeletion"):
+		return &apiv1alpha1.DatabaseDeletionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseEndpoint"):
 		return &apiv1alpha1.DatabaseEndpointApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseEngine"):
 		return &apiv1alpha1.DatabaseEngineApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseOperations"):
+		return &apiv1alpha1.DatabaseOperationsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseParameters"):
 		return &apiv1alpha1.DatabaseParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseResource"):

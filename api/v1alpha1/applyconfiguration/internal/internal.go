@@ -436,6 +436,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: claimRef
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.LocalReference
+    - name: mountPath
+      type:
+        scalar: string
     - name: variablePrefix
       type:
         scalar: string
@@ -518,6 +521,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: coupledUID
+      type:
+        scalar: string
+    - name: deletion
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseDeletion
     - name: endpoint
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseEndpoint
@@ -527,6 +536,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: operations
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseOperations
     - name: resource
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseResource
@@ -640,6 +652,20 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: environmentRef
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.LocalReference
+- name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseDeletion
+  map:
+    fields:
+    - name: phase
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseDeletionPhase
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: snapshot
+      type:
+        scalar: string
+- name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseDeletionPhase
+  scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseDeletionPolicy
   scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseEndpoint
@@ -658,6 +684,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: version
+      type:
+        scalar: string
+- name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseOperations
+  map:
+    fields:
+    - name: rotate
+      type:
+        scalar: string
+    - name: snapshot
       type:
         scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseParameters

@@ -14,6 +14,9 @@ type DatabaseBindingApplyConfiguration struct {
 	ClaimRef *LocalReferenceApplyConfiguration `json:"claimRef,omitempty"`
 	// variablePrefix of the properties: RDS gives RDS_HOSTNAME, RDS_PORT, RDS_DB_NAME, RDS_USERNAME and RDS_PASSWORD. Defaults to RDS.
 	VariablePrefix *string `json:"variablePrefix,omitempty"`
+	// mountPath is a folder of the containers in which the claim's Secret appears too, a file for each key, as servicebinding.io
+	// has it: /bindings/shop-db. Unset: variables only.
+	MountPath *string `json:"mountPath,omitempty"`
 }
 
 // DatabaseBindingApplyConfiguration constructs a declarative configuration of the DatabaseBinding type for use with
@@ -35,5 +38,13 @@ func (b *DatabaseBindingApplyConfiguration) WithClaimRef(value *LocalReferenceAp
 // If called multiple times, the VariablePrefix field is set to the value of the last call.
 func (b *DatabaseBindingApplyConfiguration) WithVariablePrefix(value string) *DatabaseBindingApplyConfiguration {
 	b.VariablePrefix = &value
+	return b
+}
+
+// WithMountPath sets the MountPath field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MountPath field is set to the value of the last call.
+func (b *DatabaseBindingApplyConfiguration) WithMountPath(value string) *DatabaseBindingApplyConfiguration {
+	b.MountPath = &value
 	return b
 }

@@ -30,6 +30,12 @@ type DatabaseClaimStatusApplyConfiguration struct {
 	UsedBy []DatabaseUseApplyConfiguration `json:"usedBy,omitempty"`
 	// lastSnapshot is the newest snapshot that Beanpod took.
 	LastSnapshot *DatabaseSnapshotRecordApplyConfiguration `json:"lastSnapshot,omitempty"`
+	// coupledUID is the UID of the Environment of spec.coupledTo, once it was seen. Only the end of that one ends the claim.
+	CoupledUID *string `json:"coupledUID,omitempty"`
+	// deletion says how far a deletion is. Present only while the claim is being deleted.
+	Deletion *DatabaseDeletionApplyConfiguration `json:"deletion,omitempty"`
+	// operations echo the tokens of the verbs that were asked for by annotation.
+	Operations *DatabaseOperationsApplyConfiguration `json:"operations,omitempty"`
 }
 
 // DatabaseClaimStatusApplyConfiguration constructs a declarative configuration of the DatabaseClaimStatus type for use with
@@ -101,5 +107,29 @@ func (b *DatabaseClaimStatusApplyConfiguration) WithUsedBy(values ...*DatabaseUs
 // If called multiple times, the LastSnapshot field is set to the value of the last call.
 func (b *DatabaseClaimStatusApplyConfiguration) WithLastSnapshot(value *DatabaseSnapshotRecordApplyConfiguration) *DatabaseClaimStatusApplyConfiguration {
 	b.LastSnapshot = value
+	return b
+}
+
+// WithCoupledUID sets the CoupledUID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CoupledUID field is set to the value of the last call.
+func (b *DatabaseClaimStatusApplyConfiguration) WithCoupledUID(value string) *DatabaseClaimStatusApplyConfiguration {
+	b.CoupledUID = &value
+	return b
+}
+
+// WithDeletion sets the Deletion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Deletion field is set to the value of the last call.
+func (b *DatabaseClaimStatusApplyConfiguration) WithDeletion(value *DatabaseDeletionApplyConfiguration) *DatabaseClaimStatusApplyConfiguration {
+	b.Deletion = value
+	return b
+}
+
+// WithOperations sets the Operations field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Operations field is set to the value of the last call.
+func (b *DatabaseClaimStatusApplyConfiguration) WithOperations(value *DatabaseOperationsApplyConfiguration) *DatabaseClaimStatusApplyConfiguration {
+	b.Operations = value
 	return b
 }
