@@ -62,6 +62,8 @@ const (
 	// AnnotationDatabaseID is the identity of the data: the UID of the claim that first had them. It is on the claim too, so that a
 	// claim that was restored from a backup finds its database, and a new one of the same name does not.
 	AnnotationDatabaseID = "beanpod.dev/database-id"
+	// AnnotationBindingOf, on the Secret, is the name of the provider's main object.
+	AnnotationBindingOf = "beanpod.dev/binding-of"
 	// AnnotationRetained, on the Secret, says as JSON what a claim left behind and how to take it over: see spec.adopt.
 	AnnotationRetained = "beanpod.dev/retained"
 )

@@ -163,3 +163,8 @@ func Database(claim string) string { return shortened(claim, 50-len("-db")) + "-
 
 // DatabaseSecret is the name of the Secret with the credentials of a DatabaseClaim.
 func DatabaseSecret(claim string) string { return claim + "-binding" }
+
+// DatabaseSnapshot is the name of a snapshot of a claim's data that was asked for with a token.
+func DatabaseSnapshot(claim, id, token string) string {
+	return shortened(claim, 50-len("-0123456789")) + "-" + digest(id, token)
+}
