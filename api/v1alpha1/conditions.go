@@ -23,7 +23,9 @@ const ConditionStalled = "Stalled"
 
 // ConditionTerminating is present, and True, only while deletion waits; its message names what it waits for.
 //
-// Reasons when True: TerminationProtected, InUse, EnvironmentsExist, WaitingForChildren.
+// Reasons when True: TerminationProtected, InUse, EnvironmentsExist, WaitingForChildren. Of a DatabaseClaim also DeletionProtected,
+// ClassNotFound, ClassRefuses, Unconfirmed, ProviderUnavailable, NotOurs, Missing, Snapshotting, SnapshotFailed, Cooling, Destroying
+// and Releasing.
 const ConditionTerminating = "Terminating"
 
 // ConditionFieldsSupported says whether this release acts on every field that is set.
@@ -317,12 +319,28 @@ const (
 const (
 	// ReasonTerminationProtected means that spec.terminationProtection is true.
 	ReasonTerminationProtected = "TerminationProtected"
-	// ReasonInUse means that Environments still use the version.
+	// ReasonInUse means that Environments still use the version, or bind the database.
 	ReasonInUse = "InUse"
 	// ReasonEnvironmentsExist means that the Application still has Environments.
 	ReasonEnvironmentsExist = "EnvironmentsExist"
 	// ReasonWaitingForChildren means that children are still going away.
 	ReasonWaitingForChildren = "WaitingForChildren"
+	// ReasonUnconfirmed means that policy Delete waits for the annotation beanpod.dev/confirm-deletion.
+	ReasonUnconfirmed = "Unconfirmed"
+	// ReasonProviderUnavailable means that the provider of a database cannot be asked; that is never taken for an answer.
+	ReasonProviderUnavailable = "ProviderUnavailable"
+	// ReasonNotOurs means that what has the name of the database is not the claim's; it is left alone.
+	ReasonNotOurs = "NotOurs"
+	// ReasonSnapshotting means that a snapshot must be complete first.
+	ReasonSnapshotting = "Snapshotting"
+	// ReasonSnapshotFailed means that it failed, so that nothing is deleted.
+	ReasonSnapshotFailed = "SnapshotFailed"
+	// ReasonCooling means that the pause before a database is deleted is not over.
+	ReasonCooling = "Cooling"
+	// ReasonDestroying means that the database is being deleted, which cannot be called back.
+	ReasonDestroying = "Destroying"
+	// ReasonReleasing means that nothing is left to do.
+	ReasonReleasing = "Releasing"
 )
 
 // ConditionVersionsWithinLimit says whether the version lifecycle of an Application is kept.
