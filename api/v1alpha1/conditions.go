@@ -259,7 +259,7 @@ const (
 	ConditionCredentialsPublished = "CredentialsPublished"
 	// ConditionProtected says whether a deletion is refused.
 	//
-	// Reasons when True: DeletionProtected. When False: NotProtected.
+	// Reasons when True: DeletionProtected, EnvironmentEnded. When False: NotProtected.
 	ConditionProtected = "Protected"
 )
 
@@ -281,6 +281,8 @@ const (
 	ReasonNotPublished = "NotPublished"
 	// ReasonDeletionProtected means that spec.deletionProtection is true.
 	ReasonDeletionProtected = "DeletionProtected"
+	// ReasonEnvironmentEnded means that the Environment of spec.coupledTo has ended and the protection keeps the claim all the same.
+	ReasonEnvironmentEnded = "EnvironmentEnded"
 	// ReasonNotProtected means that it is false.
 	ReasonNotProtected = "NotProtected"
 	// ReasonClassNotFound means that the DatabaseClass does not exist.

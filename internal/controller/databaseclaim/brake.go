@@ -47,3 +47,31 @@ func (b *brake) destroyed(claim *v1alpha1.DatabaseClaim, now time.Time) {
 	}
 	b.last[claim.Namespace] = destroyed{uid: claim.UID, at: now}
 }
+
+// absences remember, in memory only, since when a database was not found. Forgetting costs the pause between two reads.
+type absences struct {
+	mu    sync.Mutex
+	first map[types.UID]time.Time
+}
+
+func (a *absences) since(uid types.UID) *time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at, found := a.first[uid]; found {
+		return &at
+	}
+	return nil
+}
+
+func (a *absences) remember(uid types.UID, at *time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at == nil {
+		delete(a.first, uid)
+		return
+	}
+	if a.first == nil {
+		a.first = map[types.UID]time.Time{}
+	}
+	a.first[uid] = *at
+}

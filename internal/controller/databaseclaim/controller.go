@@ -45,6 +45,7 @@ type Reconciler struct {
 	Dependencies
 	provision *provision.Provisioner
 	brake     brake
+	absent    absences
 	frame     shell.Frame
 }
 
@@ -73,6 +74,8 @@ type pass struct {
 	users []string
 	// published says that the Secret is complete.
 	published bool
+	// coupling says why the end of an Environment did not end the claim; empty: it is not so.
+	coupling string
 	verdicts  []condition.Verdict
 	events    []shell.Event
 	// waits are when to look again.

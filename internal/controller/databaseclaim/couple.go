@@ -6,6 +6,7 @@ package databaseclaim
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,21 +25,23 @@ func (r *Reconciler) follow(ctx context.Context, p *pass) error {
 		return nil
 	}
 	name := coupling.EnvironmentRef.Name
-	facts := deletion.Coupling{RecordedUID: p.claim.Status.CoupledUID, Protected: database.Protected(p.claim)}
+	partner := deletion.Partner{Answer: deletion.Absent}
 	var env v1alpha1.Environment
 	err := r.Live.Get(ctx, client.ObjectKey{Namespace: p.claim.Namespace, Name: name}, &env)
 	switch {
 	case apierrors.IsNotFound(err):
+		if partner.Elsewhere, err = r.elsewhere(ctx, p.claim); err != nil {
+			return err
+		}
 	case err != nil:
 		return fmt.Errorf("reading Environment %s: %w", name, err)
 	default:
-		facts.Exists, facts.UID, facts.Deleting = true, string(env.UID), env.DeletionTimestamp != nil
+		partner = deletion.Partner{Answer: deletion.Present, UID: string(env.UID), Deleting: env.DeletionTimestamp != nil}
 	}
-	end, uid, reason := deletion.Coupled(facts)
-	p.claim.Status.CoupledUID = uid
-	if reason != "" && uid == p.before.Status.CoupledUID {
-		p.blocked = fmt.Sprintf("Environment %q, to which spec.coupledTo couples this claim, %s", name, reason)
-	}
+	end, uid, message := deletion.Coupled(deletion.Coupling{
+		Namespace: p.claim.Namespace, Claim: p.claim.Name, Environment: name, RecordedUID: p.claim.Status.CoupledUID, Protected: database.Protected(p.claim),
+	}, partner)
+	p.claim.Status.CoupledUID, p.coupling = uid, message
 	if !end {
 		return nil
 	}
@@ -47,6 +50,15 @@ func (r *Reconciler) follow(ctx context.Context, p *pass) error {
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting the claim with its Environment: %w", err)
 	}
-	p.event(corev1.EventTypeNormal, "Coupled", "Delete", fmt.Sprintf("Environment %q, to which spec.coupledTo couples this claim, is deleted, and so is the claim; its data follow spec.deletionPolicy %s.", name, database.Policy(p.claim)))
+	p.event(corev1.EventTypeNormal, "Coupled", "Delete", message)
 	return nil
+}
+
+// elsewhere says whether the Environment that was recorded exists under another name: spec.coupledTo was changed.
+func (r *Reconciler) elsewhere(ctx context.Context, claim *v1alpha1.DatabaseClaim) (bool, error) {
+	var list v1alpha1.EnvironmentList
+	if err := r.Live.List(ctx, &list, client.InNamespace(claim.Namespace)); err != nil {
+		return false, fmt.Errorf("listing Environments: %w", err)
+	}
+	return slices.ContainsFunc(list.Items, func(e v1alpha1.Environment) bool { return string(e.UID) == claim.Status.CoupledUID }), nil
 }

@@ -6,10 +6,12 @@ package databaseclaim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
@@ -25,32 +27,41 @@ func (r *Reconciler) end(ctx context.Context, p *pass) error {
 		return err
 	}
 	step := deletion.Next(o)
+	r.absent.remember(p.claim.UID, step.AbsentSince)
 	if err := r.act(ctx, p, o, step); err != nil {
 		return err
 	}
 	if released(p.claim) {
 		return nil
 	}
-	p.remember(step)
+	record := step.Record
+	p.claim.Status.Deletion = &record
+	if res := p.claim.Status.Resource; res == nil && step.ResourceID != "" && p.provider != nil {
+		p.claim.Status.Resource = &v1alpha1.DatabaseResource{Provider: p.wanted.Provider, Name: p.wanted.Resource, ID: step.ResourceID}
+	}
 	p.verdicts = append(p.verdicts, condition.True(v1alpha1.ConditionTerminating, step.Reason, step.Message))
 	return &outcome.Wait{Reason: step.Reason, Message: step.Message, After: step.After}
-}
-
-func (p *pass) remember(step deletion.Step) {
-	p.claim.Status.Deletion = nil
-	if step.Record.Phase != "" {
-		record := step.Record
-		p.claim.Status.Deletion = &record
-	}
 }
 
 // look collects what is known of a claim that is being deleted.
 func (r *Reconciler) look(ctx context.Context, p *pass) (deletion.Observed, error) {
 	claim := p.claim
+	users, err := r.liveUsers(ctx, claim)
+	if err != nil {
+		return deletion.Observed{}, err
+	}
+	p.users = users
 	o := deletion.Observed{
-		Now: p.at, UID: string(claim.UID), Protected: database.Protected(claim), Policy: database.Policy(claim), External: claim.Spec.External != nil,
-		Confirmation: claim.Annotations[v1alpha1.AnnotationConfirmDeletion], Users: p.users, OurMark: database.ID(claim),
-		Provisioned: claim.Status.Resource != nil, Class: deletion.Missing, Delay: r.DeletionDelay,
+		Now: p.at, Namespace: claim.Namespace, Claim: claim.Name, Resource: database.Resource(claim),
+		UID: string(claim.UID), Requested: claim.DeletionTimestamp.Time, Edited: claim.Generation != p.before.Status.ObservedGeneration,
+		Protected: database.Protected(claim), Policy: database.Policy(claim), External: claim.Spec.External != nil,
+		Confirmation: claim.Annotations[v1alpha1.AnnotationConfirmDeletion], Users: users, OurMark: claim.Annotations[v1alpha1.AnnotationDatabaseID],
+		Provisioned: claim.Status.Resource != nil || claim.Annotations[v1alpha1.AnnotationDatabaseID] != "",
+		Delay:       r.DeletionDelay, AbsentSince: r.absent.since(claim.UID),
+	}
+	o.NewSnapshot = deletion.SnapshotName(o.Resource, p.at)
+	if claim.Spec.ClassRef != nil {
+		o.ClassName = claim.Spec.ClassRef.Name
 	}
 	if d := claim.Status.Deletion; d != nil {
 		o.Record = *d
@@ -61,17 +72,33 @@ func (r *Reconciler) look(ctx context.Context, p *pass) (deletion.Observed, erro
 	if o.External || p.class == nil {
 		return o, nil
 	}
-	o.Class = deletion.Forbidden
+	o.Class = deletion.ClassForbids
 	if database.Allows(p.class, o.Policy) {
-		o.Class = deletion.Allowed
+		o.Class = deletion.ClassAllows
 	}
 	if p.provider == nil {
 		return o, nil
 	}
 	if missing, err := r.provision.Missing(p.provider.Kinds()); err != nil || missing != "" {
-		return o, err
+		return o, nil //nolint:nilerr // a provider that cannot be asked stays Unknown
 	}
 	return o, r.ask(ctx, p, &o)
+}
+
+// liveUsers lists the Environments that bind the claim, past the cache.
+func (r *Reconciler) liveUsers(ctx context.Context, claim *v1alpha1.DatabaseClaim) ([]string, error) {
+	var list v1alpha1.EnvironmentList
+	if err := r.Live.List(ctx, &list, client.InNamespace(claim.Namespace)); err != nil {
+		return nil, fmt.Errorf("listing the Environments that bind the claim: %w", err)
+	}
+	var out []string
+	for i := range list.Items {
+		if slices.Contains(claimsOf(&list.Items[i]), claim.Name) {
+			out = append(out, list.Items[i].Name)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // ask reads the provider's objects. What cannot be read stays unknown.
@@ -93,7 +120,6 @@ func (r *Reconciler) ask(ctx context.Context, p *pass, o *deletion.Observed) err
 		}
 	}
 	o.FoundID = p.facts.ID
-	o.Provisioned = o.Provisioned || o.Provider == deletion.Present
 	if wait, held := r.brake.holds(p.claim, p.at); held {
 		o.Brake = wait
 	}
@@ -132,12 +158,12 @@ func (r *Reconciler) snapshotFor(ctx context.Context, p *pass, o *deletion.Obser
 	o.SnapshotMessage = facts.Message
 	switch {
 	case facts.Usable:
-		o.Snapshot = deletion.Usable
+		o.Snapshot = deletion.SnapshotUsable
 		p.keepSnapshot(facts)
 	case facts.Failed:
-		o.Snapshot = deletion.Failed
+		o.Snapshot = deletion.SnapshotFailed
 	case facts.Exists:
-		o.Snapshot = deletion.Running
+		o.Snapshot = deletion.SnapshotRunning
 	}
 	return nil
 }
@@ -188,8 +214,16 @@ func (r *Reconciler) keep(ctx context.Context, p *pass) error {
 	return r.provision.Keep(ctx, claim.Namespace, name, record)
 }
 
-// destroy deletes the database: each object as it was read in this pass, and only with the identity of the claim's data on it.
+// destroy deletes the database: each object after a live read, and only with the identity of the claim's data on it. Nothing is done
+// for a claim that is not, or not any more, what the decision was made about.
 func (r *Reconciler) destroy(ctx context.Context, p *pass) error {
+	var live v1alpha1.DatabaseClaim
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(p.claim), &live); err != nil {
+		return fmt.Errorf("reading the claim before its database is deleted: %w", err)
+	}
+	if live.UID != p.claim.UID || live.ResourceVersion != p.claim.ResourceVersion {
+		return &outcome.Wait{Reason: v1alpha1.ReasonDestroying, Message: "the claim changed a moment ago; looking again", After: time.Second}
+	}
 	r.brake.destroyed(p.claim, p.at)
 	if p.claim.Status.Deletion == nil || p.claim.Status.Deletion.Phase != v1alpha1.DeletionDestroying {
 		p.event(corev1.EventTypeNormal, "Destroying", "Delete", fmt.Sprintf("The database %s is being deleted, as spec.deletionPolicy %s says.", p.wanted.Resource, database.Policy(p.claim)))

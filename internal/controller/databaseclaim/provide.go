@@ -192,7 +192,7 @@ func (r *Reconciler) ours(p *pass) error {
 		"the database %s (%s) of this claim %s, and nothing is made in its place; bring it back, or delete this claim and create one with spec.restoreFrom", was.Name, was.ID, what)}
 }
 
-func taken0(p *pass, what string) error {
+func takenBy(p *pass, what string) error {
 	return &outcome.Stall{Reason: v1alpha1.ReasonDatabaseTaken, After: time.Minute, Message: fmt.Sprintf(
 		"%s exists and belongs to other data, which are left alone; to take over a database that an earlier claim retained, create the claim with spec.adopt.providerResourceName: %s, or else choose another name",
 		what, p.wanted.Resource)}

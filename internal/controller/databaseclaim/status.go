@@ -15,7 +15,7 @@ import (
 
 // standing are the conditions that every claim has. What a pass did not come to stays as it was.
 func (r *Reconciler) standing(p *pass) []condition.Verdict {
-	out := []condition.Verdict{protection(p.claim)}
+	out := []condition.Verdict{p.protection()}
 	found := func(kind string) bool {
 		for _, v := range p.verdicts {
 			if v.Type == kind {
@@ -55,7 +55,11 @@ func (p *pass) credentials() condition.Verdict {
 	}
 }
 
-func protection(claim *v1alpha1.DatabaseClaim) condition.Verdict {
+func (p *pass) protection() condition.Verdict {
+	claim := p.claim
+	if p.coupling != "" {
+		return condition.True(v1alpha1.ConditionProtected, v1alpha1.ReasonEnvironmentEnded, p.coupling)
+	}
 	if database.Protected(claim) {
 		return condition.True(v1alpha1.ConditionProtected, v1alpha1.ReasonDeletionProtected, "spec.deletionProtection is true: a deletion is refused")
 	}
@@ -88,9 +92,9 @@ func pace(before, after *v1alpha1.DatabaseClaim) shell.Pace {
 // transitions tells what became of the claim: one event for each change of Ready, and of what a deletion waits for.
 func transitions(before, after *v1alpha1.DatabaseClaim) []shell.Event {
 	var out []shell.Event
-	for kind, action := range map[string]string{v1alpha1.ConditionReady: "Provide", v1alpha1.ConditionTerminating: "Delete"} {
+	for kind, action := range map[string]string{v1alpha1.ConditionReady: "Provide", v1alpha1.ConditionTerminating: "Delete", v1alpha1.ConditionProtected: "Delete"} {
 		c := condition.Turned(before.Status.Conditions, after.Status.Conditions, kind)
-		if c == nil || kind == v1alpha1.ConditionReady && !after.DeletionTimestamp.IsZero() {
+		if c == nil || kind == v1alpha1.ConditionReady && !after.DeletionTimestamp.IsZero() || kind == v1alpha1.ConditionProtected && c.Reason != v1alpha1.ReasonEnvironmentEnded {
 			continue
 		}
 		level := corev1.EventTypeNormal
