@@ -26,6 +26,8 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/controller"
+	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/deletion"
 	"github.com/beanpod-dev/beanpod/internal/samples"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/store"
@@ -51,6 +53,8 @@ type flags struct {
 	store, storeSpool, storeAddress, storeURL     string
 	bundleImage, queue, namespace                 string
 	images                                        imageFlags
+	databaseImage                                 string
+	databaseDeletionDelay                         time.Duration
 }
 
 func (f *flags) bind(set *flag.FlagSet) {
@@ -77,6 +81,8 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.bundleImage, "bundle-image", "", "The operator's own image, with which builds and instances of bundles begin, and which holds the queue daemon of workers; needed with --store, and for tier Worker.")
 	f.images.bind(set)
 	set.StringVar(&f.queue, "queue", "", "URL of the NATS servers with JetStream on which generated queues of workers are made: nats://nats.queues:4222; several are separated by commas; unset: none are made.")
+	set.StringVar(&f.databaseImage, "database-image", "docker.io/library/postgres", "Image of PostgreSQL, without a tag, of databases whose class names none.")
+	set.DurationVar(&f.databaseDeletionDelay, "database-deletion-delay", deletion.DefaultDelay, "Pause before the database of a deleted DatabaseClaim is deleted, in which that can be called back.")
 	set.StringVar(&f.namespace, "namespace", "", "The operator's own namespace, which may ask the queue daemons of workers; unset: nobody may.")
 }
 
@@ -200,6 +206,11 @@ func (f *flags) options() (controller.Options, error) {
 	}
 	out.Operator.Registry, out.Images = f.images.settings(), f.images.appender(f.allowLoopbackRegistry)
 	out.Operator.Queue, out.Operator.Namespace = f.queue, f.namespace
+	out.Databases = database.Operator{Image: f.databaseImage, BundleImage: f.bundleImage, StoreURL: f.storeURL, Namespace: f.namespace}
+	if f.databaseDeletionDelay <= 0 {
+		return out, fmt.Errorf("--database-deletion-delay %s is not a pause", f.databaseDeletionDelay)
+	}
+	out.DatabaseDeletionDelay = f.databaseDeletionDelay
 	for _, server := range split(f.queue) {
 		if text := settings.CheckBroker(contract.NATS, server); text != "" {
 			return out, fmt.Errorf("--queue: %s", text)

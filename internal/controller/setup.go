@@ -28,9 +28,15 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/controller/application"
 	"github.com/beanpod-dev/beanpod/internal/controller/applicationversion"
+	"github.com/beanpod-dev/beanpod/internal/controller/databaseclaim"
+	"github.com/beanpod-dev/beanpod/internal/controller/databaseclass"
 	"github.com/beanpod-dev/beanpod/internal/controller/environment"
 	"github.com/beanpod-dev/beanpod/internal/controller/platform"
 	"github.com/beanpod-dev/beanpod/internal/controller/unsupported"
+	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/builtin"
+	"github.com/beanpod-dev/beanpod/internal/database/cloudnativepg"
+	"github.com/beanpod-dev/beanpod/internal/database/rds"
 	"github.com/beanpod-dev/beanpod/internal/evidence"
 	"github.com/beanpod-dev/beanpod/internal/platforms"
 	"github.com/beanpod-dev/beanpod/internal/queues"
@@ -56,6 +62,10 @@ type Options struct {
 	Store store.Store
 	// Images makes images of artifacts in Operator.Registry; nil: there is no registry for them.
 	Images *registry.Appender
+	// Databases is what the installation decides for every DatabaseClaim.
+	Databases database.Operator
+	// DatabaseDeletionDelay is the pause before a database is deleted; 0: 72 hours.
+	DatabaseDeletionDelay time.Duration
 	// AllowLoopbackRegistry lets images be resolved at registries on the operator's own host. Only tests need it.
 	AllowLoopbackRegistry bool
 	// Now is the clock. Defaults to time.Now.
@@ -78,6 +88,7 @@ func ManagerOptions(o Options, base ctrl.Options) (ctrl.Options, error) {
 		&corev1.Pod{}:                {Label: ours},
 		&appsv1.ControllerRevision{}: {Label: ours},
 		&batchv1.Job{}:               {Label: ours},
+		&appsv1.StatefulSet{}:        {Label: ours},
 	}
 	if len(o.Namespaces) > 0 {
 		base.Cache.DefaultNamespaces = map[string]cache.Config{}
@@ -126,9 +137,30 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		mgr.Add(watcher),
 		mgr.Add(poller),
 		queues.Register(metrics.Registry, poller),
-		unsupported.New(unsupported.Dependencies{Client: c, Recorder: events, Now: o.Now, ClusterScoped: clusterScoped}).SetupWithManager(mgr, opts),
+		unsupported.New(unsupported.Dependencies{Client: c, Recorder: events, Now: o.Now}).SetupWithManager(mgr, opts),
+		setupDatabases(mgr, o, opts),
 		setupPlatforms(mgr, o, opts),
 	)
+}
+
+// databaseProviders make databases. They know no clock and no cluster.
+var databaseProviders = map[v1alpha1.DatabaseProvider]database.Provider{
+	v1alpha1.DatabaseBuiltIn:       builtin.Provider{},
+	v1alpha1.DatabaseCloudNativePG: cloudnativepg.Provider{},
+	v1alpha1.DatabaseRDS:           rds.Provider{},
+}
+
+// setupDatabases starts what serves DatabaseClaims, and DatabaseClasses, which belong to the cluster and need rights there.
+func setupDatabases(mgr ctrl.Manager, o Options, opts ctrlcontroller.Options) error {
+	events, clusterScoped := mgr.GetEventRecorder(Recorder), len(o.Namespaces) == 0
+	err := databaseclaim.New(databaseclaim.Dependencies{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: events, Operator: o.Databases, Providers: databaseProviders,
+		DeletionDelay: o.DatabaseDeletionDelay, ClusterScoped: clusterScoped, Now: o.Now,
+	}).SetupWithManager(mgr, opts)
+	if err != nil || !clusterScoped {
+		return err
+	}
+	return databaseclass.New(databaseclass.Dependencies{Client: mgr.GetClient(), Recorder: events, Providers: databaseProviders, Now: o.Now}).SetupWithManager(mgr, opts)
 }
 
 // setupPlatforms starts what serves Platforms, which belong to the cluster and need rights there.

@@ -159,6 +159,20 @@ func Mebibytes(size v1alpha1.StorageSize) int64 {
 	}
 }
 
+// Size is a number of mebibytes as a size, in the largest unit that says it exactly; empty for none.
+func Size(mebibytes int64) v1alpha1.StorageSize {
+	switch {
+	case mebibytes <= 0:
+		return ""
+	case mebibytes%(1<<20) == 0:
+		return v1alpha1.StorageSize(fmt.Sprintf("%dTi", mebibytes>>20))
+	case mebibytes%(1<<10) == 0:
+		return v1alpha1.StorageSize(fmt.Sprintf("%dGi", mebibytes>>10))
+	default:
+		return v1alpha1.StorageSize(fmt.Sprintf("%dMi", mebibytes))
+	}
+}
+
 func list[T ~string](words []T) string {
 	out := make([]string, len(words))
 	for i, w := range words {

@@ -168,3 +168,12 @@ func DatabaseSecret(claim string) string { return claim + "-binding" }
 func DatabaseSnapshot(claim, id, token string) string {
 	return shortened(claim, 50-len("-0123456789")) + "-" + digest(id, token)
 }
+
+// RDS is the identifier in AWS of a database, or of a snapshot, of a namespace. All namespaces and clusters of an account share one list, so
+// a hash of the data's identity tells them apart. AWS takes letters, digits and single hyphens, a letter first, at most 63.
+func RDS(namespace, name, id string) string {
+	end := "-" + digest(namespace, name, id)
+	words := strings.FieldsFunc(strings.ToLower(namespace+"-"+name), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	text := "beanpod-" + strings.Join(words, "-")
+	return strings.TrimRight(text[:min(len(text), maxName-len(end))], "-") + end
+}

@@ -76,8 +76,8 @@ type pass struct {
 	published bool
 	// coupling says why the end of an Environment did not end the claim; empty: it is not so.
 	coupling string
-	verdicts  []condition.Verdict
-	events    []shell.Event
+	verdicts []condition.Verdict
+	events   []shell.Event
 	// waits are when to look again.
 	waits []time.Duration
 }

@@ -24,19 +24,16 @@ type Dependencies struct {
 	Recorder events.EventRecorder
 	// Now is the clock.
 	Now func() time.Time
-	// ClusterScoped is false when only some namespaces are watched; cluster-scoped kinds are then left alone.
-	ClusterScoped bool
 }
 
 // Reconciler starts one small controller for each kind.
 type Reconciler struct {
-	frame         shell.Frame
-	clusterScoped bool
+	frame shell.Frame
 }
 
 // New returns a Reconciler. SetupWithManager refuses it if a dependency is missing.
 func New(d Dependencies) *Reconciler {
-	return &Reconciler{frame: shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now}, clusterScoped: d.ClusterScoped}
+	return &Reconciler{frame: shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now}}
 }
 
 // answerer gives the same answer about every object of one kind.

@@ -53,14 +53,6 @@ var probes = map[string]probe{
 		object: func(ns string) client.Object { return sample(ns, "domainmap.yaml", &v1alpha1.DomainMap{}) },
 		change: `{"spec":{"holdSeconds":60}}`, ready: "False", reason: "NotYetSupported", says: "status.url of each Environment",
 	},
-	"databaseclaims": {
-		object: func(ns string) client.Object { return sample(ns, "databaseclaim.yaml", &v1alpha1.DatabaseClaim{}) },
-		change: `{"spec":{"deletionProtection":false}}`, ready: "False", reason: "NotYetSupported", says: "spec.environmentProperties",
-	},
-	"databaseclasses": {
-		object: func(string) client.Object { return sample("", "databaseclass.yaml", &v1alpha1.DatabaseClass{}) },
-		change: `{"spec":{"description":"changed"}}`, ready: "False", reason: "NotYetSupported", says: "nothing uses this class",
-	},
 }
 
 // state is what every kind's status has.
@@ -75,21 +67,17 @@ func state(ctx context.Context, obj client.Object) (int64, *metav1.Condition) {
 		return read(o.Status.ObservedGeneration, o.Status.Conditions)
 	case *v1alpha1.DomainMap:
 		return read(o.Status.ObservedGeneration, o.Status.Conditions)
-	case *v1alpha1.DatabaseClaim:
-		return read(o.Status.ObservedGeneration, o.Status.Conditions)
-	case *v1alpha1.DatabaseClass:
-		return read(o.Status.ObservedGeneration, o.Status.Conditions)
 	default:
 		return 0, nil
 	}
 }
 
-func start(namespace string, clusterScoped bool) *testkit.Writes {
+func start(namespace string) *testkit.Writes {
 	GinkgoHelper()
 	writes := &testkit.Writes{}
 	testkit.StartManager(GinkgoTB(), writes.Watch(bench.Config), namespace, func(mgr ctrl.Manager) error {
 		return New(Dependencies{
-			Client: mgr.GetClient(), Recorder: events.NewFakeRecorder(10), Now: time.Now, ClusterScoped: clusterScoped,
+			Client: mgr.GetClient(), Recorder: events.NewFakeRecorder(10), Now: time.Now,
 		}).SetupWithManager(mgr, controller.Options{})
 	})
 	return writes
@@ -109,7 +97,7 @@ var _ = Describe("a kind whose behaviour comes later", Ordered, func() {
 
 	for resource, p := range probes {
 		It("is answered with one write for each generation: "+resource, func(ctx context.Context) {
-			writes := start(namespace, true)
+			writes := start(namespace)
 			obj := p.object(namespace)
 			name := obj.GetName()
 			Expect(bench.Client.Create(ctx, obj)).To(Succeed())
@@ -130,7 +118,7 @@ var _ = Describe("a kind whose behaviour comes later", Ordered, func() {
 
 			By("touching it without changing its spec, and restarting")
 			Expect(bench.Client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`)))).To(Succeed())
-			again := start(namespace, true)
+			again := start(namespace)
 			time.Sleep(300 * time.Millisecond)
 			Expect(append(writes.Take(), again.Take()...)).To(BeEmpty())
 
@@ -140,16 +128,4 @@ var _ = Describe("a kind whose behaviour comes later", Ordered, func() {
 			Expect(append(writes.Take(), again.Take()...)).To(BeEmpty())
 		})
 	}
-
-	It("is left alone when it belongs to the cluster and only some namespaces are watched", func(ctx context.Context) {
-		writes := start(namespace, false)
-		class, domains := probes["databaseclasses"].object(""), probes["domainmaps"].object(namespace)
-		Expect(bench.Client.Create(ctx, class)).To(Succeed())
-		Expect(bench.Client.Create(ctx, domains)).To(Succeed())
-		Eventually(func() int64 { observed, _ := state(ctx, domains); return observed }).Should(BeEquivalentTo(1))
-		observed, ready := state(ctx, class)
-		Expect(ready).To(BeNil())
-		Expect(observed).To(BeEquivalentTo(-1))
-		Expect(writes.Take()).To(HaveLen(1))
-	})
 })

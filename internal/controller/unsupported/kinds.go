@@ -42,21 +42,3 @@ var domainMaps = kind[*v1alpha1.DomainMap]{
 	answer: notYet("Shared domains are not routed in this release. Meanwhile, use the address in status.url of each Environment, or an " +
 		"Ingress of your own to its Service."),
 }
-
-var databaseClaims = kind[*v1alpha1.DatabaseClaim]{
-	name: "databaseclaim", object: &v1alpha1.DatabaseClaim{},
-	status: func(o *v1alpha1.DatabaseClaim) (*int64, *[]metav1.Condition) {
-		return &o.Status.ObservedGeneration, &o.Status.Conditions
-	},
-	answer: notYet("No database is made in this release. Meanwhile, make one yourself and hand its coordinates to the Environment in " +
-		"spec.environmentProperties, the password from a Secret."),
-}
-
-var databaseClasses = kind[*v1alpha1.DatabaseClass]{
-	name: "databaseclass", object: &v1alpha1.DatabaseClass{},
-	status: func(o *v1alpha1.DatabaseClass) (*int64, *[]metav1.Condition) {
-		return &o.Status.ObservedGeneration, &o.Status.Conditions
-	},
-	answer: notYet("No database is made in this release, so nothing uses this class. Meanwhile, make databases yourself and hand their " +
-		"coordinates to Environments in spec.environmentProperties."),
-}

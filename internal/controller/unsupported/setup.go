@@ -16,23 +16,18 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 )
 
-// +kubebuilder:rbac:groups=beanpod.dev,resources=configurationtemplates;domainmaps;databaseclaims;databaseclasses,verbs=get;list;watch
-// +kubebuilder:rbac:groups=beanpod.dev,resources=configurationtemplates/status;domainmaps/status;databaseclaims/status;databaseclasses/status,verbs=patch
+// +kubebuilder:rbac:groups=beanpod.dev,resources=configurationtemplates;domainmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups=beanpod.dev,resources=configurationtemplates/status;domainmaps/status,verbs=patch
 
 // SetupWithManager registers a controller for each kind.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options) error {
 	if r.frame.Client == nil || r.frame.Recorder == nil || r.frame.Now == nil {
 		return errors.New("unsupported: a dependency is missing")
 	}
-	namespaced := errors.Join(
+	return errors.Join(
 		register(r, mgr, opts, configurationTemplates),
 		register(r, mgr, opts, domainMaps),
-		register(r, mgr, opts, databaseClaims),
 	)
-	if !r.clusterScoped {
-		return namespaced
-	}
-	return errors.Join(namespaced, register(r, mgr, opts, databaseClasses))
 }
 
 func register[T client.Object](r *Reconciler, mgr ctrl.Manager, opts controller.Options, k kind[T]) error {
