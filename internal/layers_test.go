@@ -107,7 +107,7 @@ var rows = []row{
 
 	{packages: "internal/database/deletion", purity: pure, why: whyPure},
 	{packages: "internal/database", purity: pure, ours: []string{"internal/naming"}, why: whyPure},
-	{packages: "internal/database/...", purity: pure, ours: []string{"internal/database", "internal/naming", "internal/desired/pod"}, why: "providers share only internal/database and never import each other"},
+	{packages: "internal/database/...", purity: pure, ours: []string{"internal/database", "internal/naming", "internal/desired/pod", "internal/bundle/report"}, why: "providers share only internal/database and never import each other"},
 
 	{packages: "internal/inputs", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/observe", purity: io, ours: purePkgs, why: whyIO},

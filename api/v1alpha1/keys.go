@@ -27,6 +27,9 @@ const (
 	LabelBuild = "beanpod.dev/build"
 	// LabelDatabase holds the name of the DatabaseClaim that an object was made for, on everything that belongs to a database.
 	LabelDatabase = "beanpod.dev/database"
+	// LabelDatabaseServer holds the name of a provider's main object, on the pods that it runs. Unlike LabelDatabase it never changes:
+	// another claim may take the database over.
+	LabelDatabaseServer = "beanpod.dev/database-server"
 	// LabelDeployment holds the number of the failed deployment that a ConfigMap tells of.
 	LabelDeployment = "beanpod.dev/deployment"
 )
@@ -64,6 +67,8 @@ const (
 	AnnotationDatabaseID = "beanpod.dev/database-id"
 	// AnnotationBindingOf, on the Secret, is the name of the provider's main object.
 	AnnotationBindingOf = "beanpod.dev/binding-of"
+	// AnnotationEngineVersion is the version of the software that the data are of, on the objects of providers that do not say it themselves.
+	AnnotationEngineVersion = "beanpod.dev/engine-version"
 	// AnnotationRetained, on the Secret, says as JSON what a claim left behind and how to take it over: see spec.adopt.
 	AnnotationRetained = "beanpod.dev/retained"
 )
@@ -106,6 +111,10 @@ const (
 	AnnotationArtifact = "beanpod.dev/artifact"
 	// AnnotationUpload is the name of the uploaded archive that a build pod may read from the store.
 	AnnotationUpload = "beanpod.dev/upload"
+	// AnnotationSnapshot is the name of the snapshot that a pod of a DatabaseClaim may bring to the store.
+	AnnotationSnapshot = "beanpod.dev/snapshot"
+	// AnnotationRestore is the name of the snapshot that a pod may read from the store.
+	AnnotationRestore = "beanpod.dev/restore"
 	// AnnotationBuildOf is what a build is for, as platform/branch/version, and AnnotationAttempt its number, from 1.
 	AnnotationBuildOf = "beanpod.dev/build-of"
 	AnnotationAttempt = "beanpod.dev/attempt"

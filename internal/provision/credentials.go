@@ -149,7 +149,7 @@ func (p *Provisioner) Password(ctx context.Context, namespace, name string, labe
 	return nil
 }
 
-// Keep writes on the Secret what a claim leaves behind.
+// Keep writes on the Secret what a claim leaves behind. A Secret that belongs to other data was never the claim's.
 func (p *Provisioner) Keep(ctx context.Context, namespace, name string, record database.Retained) error {
 	live := &metav1.PartialObjectMetadata{}
 	live.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
@@ -161,7 +161,7 @@ func (p *Provisioner) Keep(ctx context.Context, namespace, name string, record d
 		return fmt.Errorf("reading Secret %s: %w", name, err)
 	}
 	if live.Annotations[v1alpha1.AnnotationDatabaseID] != record.ID {
-		return ErrStranger
+		return nil
 	}
 	before := live.DeepCopy()
 	live.Annotations[v1alpha1.AnnotationRetained] = record.String()

@@ -143,6 +143,9 @@ func (d *Directory) Stat(_ context.Context, k Key) (Object, error) {
 
 // Delete implements Store.
 func (d *Directory) Delete(_ context.Context, k Key) error {
+	if err := k.deletable(); err != nil {
+		return err
+	}
 	path, err := d.path(k)
 	if err != nil {
 		return err

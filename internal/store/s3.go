@@ -56,7 +56,7 @@ func (b *Bucket) Put(ctx context.Context, k Key, r io.Reader) (_ Object, _ strin
 		return Object{}, "", err
 	}
 	request := &s3.PutObjectInput{Bucket: &b.bucket, Key: key, Body: in.file, ContentLength: &in.size}
-	if k.Kind == Upload {
+	if k.Kind != Artifact {
 		request.IfNoneMatch = aws.String("*")
 	}
 	return b.send(ctx, k, in, request)
@@ -76,7 +76,7 @@ func (b *Bucket) send(ctx context.Context, k Key, in *spooled, request *s3.PutOb
 	return Object{Key: k, Size: in.size, Modified: time.Now()}, in.sum, nil
 }
 
-// again answers who uploads to a name that is taken. The same bytes are written once more, on condition that they are still there,
+// again answers who sends to a name that is taken. The same bytes are written once more, on condition that they are still there,
 // so that the object counts as new and nobody deletes it for its age.
 func (b *Bucket) again(ctx context.Context, k Key, in *spooled, request *s3.PutObjectInput) (Object, string, error) {
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: request.Key})
@@ -156,6 +156,9 @@ func (b *Bucket) Stat(ctx context.Context, k Key) (Object, error) {
 
 // Delete implements Store.
 func (b *Bucket) Delete(ctx context.Context, k Key) error {
+	if err := k.deletable(); err != nil {
+		return err
+	}
 	key, err := b.key(k)
 	if err != nil {
 		return err

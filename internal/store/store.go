@@ -24,7 +24,17 @@ const (
 	Artifact Kind = "artifacts"
 	// Upload is named by the user who sent it, and never changes.
 	Upload Kind = "uploads"
+	// Snapshot is a dump of a database, named when it was asked for. It never changes, and nobody deletes it through this package.
+	Snapshot Kind = "snapshots"
 )
+
+// deletable refuses what is never deleted.
+func (k Key) deletable() error {
+	if k.Valid() && k.Kind == Snapshot {
+		return ErrKept
+	}
+	return nil
+}
 
 // Key names an object. A namespace never sees another one's objects, also when the bytes are the same.
 type Key struct {
@@ -49,7 +59,7 @@ func (k Key) Valid() bool {
 	switch k.Kind {
 	case Artifact:
 		return hexSum.MatchString(k.Name)
-	case Upload:
+	case Upload, Snapshot:
 		return dnsLabel.MatchString(k.Name)
 	default:
 		return false
@@ -66,13 +76,14 @@ type Object struct {
 // Store keeps objects. It is safe for concurrent use, also by several processes.
 type Store interface {
 	// Put stores what r gives, up to MaxBytes, and returns its SHA-256 in lower-case hexadecimal. Nobody sees half an object. The same
-	// bytes again are no error; other bytes are ErrDigest for an Artifact and ErrExists for an Upload.
+	// bytes again are no error; other bytes are ErrDigest for an Artifact and ErrExists for anything else.
 	Put(ctx context.Context, k Key, r io.Reader) (Object, string, error)
 	// Open reads an object. The caller closes it. ErrNotFound when there is none.
 	Open(ctx context.Context, k Key) (io.ReadCloser, Object, error)
 	// Stat is Open without the bytes.
 	Stat(ctx context.Context, k Key) (Object, error)
-	// Delete removes an object; one that is not there is no error.
+	// Delete removes an object; one that is not there is no error. A Snapshot is ErrKept: it outlives whatever it was taken of, and goes
+	// only when whoever keeps the directory or the bucket removes it there.
 	Delete(ctx context.Context, k Key) error
 	// List calls each for every object of a namespace, or of all of them when it is empty, in no order.
 	List(ctx context.Context, namespace string, each func(Object) error) error
@@ -81,8 +92,10 @@ type Store interface {
 var (
 	// ErrNotFound means that there is no such object.
 	ErrNotFound = errors.New("there is no such object")
-	// ErrExists means that an upload of that name holds other bytes.
-	ErrExists = errors.New("an upload of that name exists and holds other bytes; choose another name")
+	// ErrExists means that an upload or a snapshot of that name holds other bytes.
+	ErrExists = errors.New("an object of that name exists and holds other bytes; choose another name")
+	// ErrKept means that an object is not deleted.
+	ErrKept = errors.New("snapshots of databases are not deleted; remove them from the store's directory or bucket by hand")
 	// ErrDigest means that the bytes are not those that the name promises.
 	ErrDigest = errors.New("the bytes do not have the promised SHA-256")
 	// ErrCut means that the bytes ended, or stopped to come, before all were there.

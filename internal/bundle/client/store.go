@@ -34,6 +34,7 @@ type Store struct {
 const (
 	Artifacts = "artifacts"
 	Uploads   = "uploads"
+	Snapshots = "snapshots"
 )
 
 // briefly is how long a refusal is doubted: the store may not have seen this pod yet.
@@ -75,8 +76,17 @@ func (s Store) Sample(ctx context.Context, name string, use func(body io.Reader,
 
 // Upload stores a file of known digest. Storing the same again does no harm, so it is repeated after every doubt.
 func (s Store) Upload(ctx context.Context, digest string, content io.ReaderAt, size int64) error {
+	return s.put(ctx, Artifacts, "sha256:"+digest, content, size)
+}
+
+// Keep stores a snapshot under its name. The same bytes again do no harm; a name with other bytes is refused.
+func (s Store) Keep(ctx context.Context, name string, content io.ReaderAt, size int64) error {
+	return s.put(ctx, Snapshots, name, content, size)
+}
+
+func (s Store) put(ctx context.Context, kind, name string, content io.ReaderAt, size int64) error {
 	return s.patiently(ctx, func() error {
-		response, err := s.do(ctx, http.MethodPut, s.at(Artifacts, "sha256:"+digest), io.NewSectionReader(content, 0, size), size)
+		response, err := s.do(ctx, http.MethodPut, s.at(kind, name), io.NewSectionReader(content, 0, size), size)
 		if err != nil {
 			return err
 		}
@@ -134,7 +144,7 @@ func answer(response *http.Response) error {
 	}
 	switch code := response.StatusCode; {
 	case code == http.StatusRequestEntityTooLarge:
-		return report.Fail(report.ArtifactTooLarge, "The store refused the artifact as too large: %s", said.Error)
+		return report.Fail(report.ArtifactTooLarge, "The store refused it as too large: %s", said.Error)
 	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
 		return report.FailForNow(report.StoreUnavailable, "The artifact store is not ready: %s", said.Error)
 	case code == http.StatusUnauthorized || code == http.StatusForbidden || code == http.StatusNotFound:

@@ -10,7 +10,7 @@ const Limit = 4096
 type Reason string
 
 const (
-	// FetchFailed: the bundle could not be downloaded.
+	// FetchFailed: the bundle or the snapshot could not be downloaded.
 	FetchFailed Reason = "FetchFailed"
 	// DigestMismatch: the bytes that arrived are not those that were asked for.
 	DigestMismatch Reason = "DigestMismatch"
@@ -36,9 +36,10 @@ type Report struct {
 	// Retry is true when the same command may succeed later.
 	Retry bool `json:"retry"`
 
-	// Bundle is what was fetched, Artifact what was packed or installed.
+	// Bundle is what was fetched, Artifact what was packed or installed, Snapshot what was stored or fetched of a database.
 	Bundle   *Object `json:"bundle,omitempty"`
 	Artifact *Object `json:"artifact,omitempty"`
+	Snapshot *Object `json:"snapshot,omitempty"`
 
 	// Processes are commands by process name. Commands with shell syntax need a shell; others run directly.
 	Processes map[string]string `json:"processes,omitempty"`

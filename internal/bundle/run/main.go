@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
@@ -21,36 +22,45 @@ type command interface {
 	run(ctx context.Context, out io.Writer) (report.Report, error)
 }
 
-const usage = "usage: bundle fetch|build|push|install [flags]; bundle COMMAND -h lists the flags\n"
+const usage = "usage: bundle fetch|build|push|install|snapshot push|snapshot fetch [flags]; bundle COMMAND -h lists the flags\n"
 
 // Main runs one sub-command and returns the exit code.
 func Main(ctx context.Context, args []string, out io.Writer) int {
-	if len(args) == 0 {
-		fmt.Fprint(out, usage)
-		return 2
-	}
-	c, known := map[string]command{"fetch": &fetchCommand{}, "build": &buildCommand{}, "push": &pushCommand{}, "install": &installCommand{}}[args[0]]
+	name, args := split(args)
+	c, known := map[string]command{
+		"fetch": &fetchCommand{}, "build": &buildCommand{}, "push": &pushCommand{}, "install": &installCommand{},
+		"snapshot push": &snapshotPushCommand{}, "snapshot fetch": &snapshotFetchCommand{},
+	}[name]
 	if !known {
 		fmt.Fprint(out, usage)
 		return 2
 	}
-	set := flag.NewFlagSet("bundle "+args[0], flag.ContinueOnError)
+	set := flag.NewFlagSet("bundle "+name, flag.ContinueOnError)
 	set.SetOutput(out)
 	result := set.String("result", "/dev/termination-log", "File for the result, as JSON.")
 	timeout := set.Duration("timeout", 30*time.Minute, "How long everything together may take.")
 	c.bind(set)
-	switch err := set.Parse(args[1:]); {
+	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return 2
 	case set.NArg() > 0:
-		fmt.Fprintf(out, "bundle %s takes no arguments, only flags: %q\n", args[0], set.Args())
+		fmt.Fprintf(out, "bundle %s takes no arguments, only flags: %q\n", name, set.Args())
 		return 2
 	}
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
 	return finish(ctx, c, *result, out)
+}
+
+// split separates the name of the sub-command, which is one word or two, from its flags.
+func split(args []string) (string, []string) {
+	words := min(1, len(args))
+	if words == 1 && args[0] == "snapshot" {
+		words = min(2, len(args))
+	}
+	return strings.Join(args[:words], " "), args[words:]
 }
 
 // finish runs the command, reports, and turns an error into an exit code.

@@ -54,7 +54,7 @@ type caller struct {
 
 var (
 	errUnknown = &Refusal{http.StatusUnauthorized, "the token is not valid, or is for another audience"}
-	errNamed   = "this pod may not do that: it may read only the artifact or upload that its own annotations name"
+	errNamed   = "this pod may not do that: it may read only the artifact, upload or snapshot that its own annotations name"
 )
 
 // Allow implements Guard.
@@ -160,6 +160,10 @@ func first(values authenticationv1.ExtraValue) string {
 func may(pod *corev1.Pod, a Access) bool {
 	_, builds := pod.Labels[v1alpha1.LabelBuild]
 	switch {
+	case a.Key.Kind == store.Snapshot && a.Write:
+		return pod.Labels[v1alpha1.LabelDatabase] != "" && pod.Annotations[v1alpha1.AnnotationSnapshot] == a.Key.Name
+	case a.Key.Kind == store.Snapshot:
+		return pod.Annotations[v1alpha1.AnnotationRestore] == a.Key.Name
 	case a.Write:
 		return builds && a.Key.Kind == store.Artifact
 	case a.Key.Kind == store.Artifact:
@@ -174,7 +178,7 @@ func (k *Kubernetes) allowPerson(ctx context.Context, user authenticationv1.User
 		return nil
 	}
 	if a.Key.Kind != store.Upload {
-		return &Refusal{http.StatusForbidden, "people work with uploads; artifacts are made and read by pods"}
+		return &Refusal{http.StatusForbidden, "people work with uploads; artifacts and snapshots are made and read by pods"}
 	}
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user.Username, UID: user.UID, Groups: user.Groups, Extra: map[string]authorizationv1.ExtraValue{},

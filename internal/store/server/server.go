@@ -115,6 +115,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 //
 //	GET, HEAD, PUT /v1/namespaces/NAMESPACE/artifacts/sha256:HEX
 //	GET, HEAD, PUT /v1/namespaces/NAMESPACE/uploads/NAME
+//	GET, HEAD, PUT /v1/namespaces/NAMESPACE/snapshots/NAME
 //	GET, HEAD      /v1/samples/NAME
 //
 // with a bearer token. Errors are JSON: {"error": "sentence", "reason": "Word"}.

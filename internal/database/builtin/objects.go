@@ -1,0 +1,114 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package builtin
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/database"
+)
+
+//go:embed scripts
+var scripts embed.FS
+
+// selector is what the server's pod has for ever, whoever's claim it is.
+func selector(w database.Wanted) map[string]string { return map[string]string{v1alpha1.LabelDatabaseServer: w.Resource} }
+
+// intent is an apply configuration as server-side apply wants it, with the labels and annotations of everything.
+func intent(w database.Wanted, name string, config any) map[string]any {
+	text, err := json.Marshal(config)
+	out := map[string]any{}
+	if err == nil {
+		err = json.Unmarshal(text, &out)
+	}
+	if err != nil {
+		panic(err) // texts and numbers only
+	}
+	more, _ := out["metadata"].(map[string]any)
+	meta := w.Metadata(name)
+	for _, group := range []string{"labels", "annotations"} {
+		if added, ok := more[group].(map[string]any); ok {
+			maps.Copy(meta[group].(map[string]any), added)
+		}
+	}
+	out["metadata"] = meta
+	return out
+}
+
+// scriptsIntent holds every script. They are not part of the pod's template, so that a new release of the operator restarts no database:
+// a pod takes the newer ones when it starts for another reason.
+func scriptsIntent(w database.Wanted) map[string]any {
+	data := map[string]string{}
+	err := fs.WalkDir(scripts, "scripts", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := scripts.ReadFile(path)
+		data[e.Name()] = string(text)
+		return err //nolint:wrapcheck // cannot happen
+	})
+	if err != nil {
+		panic(err) // they are part of this program
+	}
+	return intent(w, scriptsOf(w).Name, corev1ac.ConfigMap("", "").WithData(data))
+}
+
+// serviceIntent publishes the server whether or not the application can log in: there is one only, and it refuses by itself what it must.
+func serviceIntent(w database.Wanted) map[string]any {
+	return intent(w, service(w).Name, corev1ac.Service("", "").WithSpec(corev1ac.ServiceSpec().
+		WithType(corev1.ServiceTypeClusterIP).WithSelector(selector(w)).WithPublishNotReadyAddresses(true).
+		WithPorts(corev1ac.ServicePort().WithName("postgres").WithProtocol(corev1.ProtocolTCP).WithPort(Port).WithTargetPort(intstr.FromInt32(Port)))))
+}
+
+// policyIntent lets in the instances of the environments that may connect, and the database's own Jobs.
+func policyIntent(w database.Wanted) map[string]any {
+	rule := networkingv1ac.NetworkPolicyIngressRule().
+		WithPorts(networkingv1ac.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP).WithPort(intstr.FromInt32(Port))).
+		WithFrom(peer(metav1ac.LabelSelector().WithMatchLabels(map[string]string{v1alpha1.LabelDatabase: w.Claim})))
+	if len(w.Clients) > 0 {
+		rule.WithFrom(peer(metav1ac.LabelSelector().WithMatchExpressions(
+			metav1ac.LabelSelectorRequirement().WithKey(v1alpha1.LabelEnvironment).WithOperator(metav1.LabelSelectorOpIn).WithValues(w.Clients...))))
+	}
+	return intent(w, policy(w).Name, networkingv1ac.NetworkPolicy("", "").WithSpec(networkingv1ac.NetworkPolicySpec().
+		WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(selector(w))).
+		WithPolicyTypes(networkingv1.PolicyTypeIngress).WithIngress(rule)))
+}
+
+func peer(s *metav1ac.LabelSelectorApplyConfiguration) *networkingv1ac.NetworkPolicyPeerApplyConfiguration {
+	return networkingv1ac.NetworkPolicyPeer().WithPodSelector(s)
+}
+
+// volumeIntent grows the volume that there is, which its template cannot, and says what the data are of.
+func volumeIntent(w database.Wanted, have database.Objects) map[string]any {
+	v := have[volume(w)]
+	size := quantity(w.Storage)
+	if asked := requested(v); asked.Cmp(size) > 0 {
+		size = asked // it never shrinks
+	}
+	config := corev1ac.PersistentVolumeClaim("", "").WithSpec(corev1ac.PersistentVolumeClaimSpec().WithResources(
+		corev1ac.VolumeResourceRequirements().WithRequests(corev1.ResourceList{corev1.ResourceStorage: size})))
+	if running(w, have) || recorded(w, have) != "" {
+		config.WithAnnotations(map[string]string{v1alpha1.AnnotationEngineVersion: version(w, have)})
+	}
+	return intent(w, volume(w).Name, config)
+}
+
+// quantity of a size; the schema has checked that it is one.
+func quantity(size v1alpha1.StorageSize) resource.Quantity {
+	return resource.MustParse(fmt.Sprintf("%dMi", database.Mebibytes(size)))
+}
