@@ -114,3 +114,34 @@ func TestProtectionStaysInItsNamespaces(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnSecrets evaluates which Secrets the manager may write.
+func TestOwnSecrets(t *testing.T) {
+	t.Parallel()
+	spec := into[admissionv1.ValidatingAdmissionPolicy](t, render(t, "").find(t, "ValidatingAdmissionPolicy", "beanpod-own-secrets")).Spec
+	if who := spec.MatchConditions[0].Expression; who != "request.userInfo.username == 'system:serviceaccount:beanpod-system:beanpod'" {
+		t.Errorf("speaks of %s", who)
+	}
+	labelled := func(value string) map[string]any {
+		return map[string]any{"metadata": map[string]any{"labels": map[string]any{"app.kubernetes.io/managed-by": value}}}
+	}
+	bare := map[string]any{"metadata": map[string]any{}}
+	for _, tt := range []struct {
+		operation   string
+		object, old any
+		allowed     bool
+	}{
+		{"CREATE", labelled("beanpod"), nil, true},
+		{"CREATE", bare, nil, false},
+		{"UPDATE", labelled("beanpod"), labelled("beanpod"), true},
+		{"UPDATE", labelled("beanpod"), bare, false},
+		{"UPDATE", labelled("beanpod"), labelled("Helm"), false},
+		{"DELETE", nil, labelled("beanpod"), true},
+		{"DELETE", nil, bare, false},
+	} {
+		vars := map[string]any{"request": map[string]any{"operation": tt.operation}, celplugin.ObjectVarName: tt.object, celplugin.OldObjectVarName: tt.old}
+		if got := eval(t, spec.Validations[0].Expression, cel.BoolType, vars); got != tt.allowed {
+			t.Errorf("%s of %v, which was %v: allowed %v, want %v", tt.operation, tt.object, tt.old, got, tt.allowed)
+		}
+	}
+}

@@ -59,6 +59,8 @@
 {{- else if .Values.queue.development.enabled }}
 - --queue=nats://{{ include "beanpod.fullname" . }}-nats.{{ include "beanpod.namespace" . }}.svc:4222
 {{- end }}
+- --database-image={{ .Values.databases.image }}
+- --database-deletion-delay={{ .Values.databases.deletionDelay }}
 {{- if not .Values.platforms.install }}
 - --install-platforms=false
 {{- end }}
