@@ -282,7 +282,7 @@ func TestArgs(t *testing.T) {
 			"--store-spool=/var/lib/beanpod/spool",
 			"--store-address=:8090",
 			"--store-url=http://beanpod-store.beanpod-system.svc:8090",
-			"--bundle-image=beanpod.dev/beanpod:0.1.0", "--namespace=beanpod-system",
+			"--bundle-image=beanpod.dev/beanpod:0.1.0", "--namespace=beanpod-system", "--database-image=docker.io/library/postgres", "--database-deletion-delay=72h",
 		}},
 		{"everything", everything, []string{
 			"--leader-elect=true",
@@ -305,7 +305,7 @@ func TestArgs(t *testing.T) {
 			"--artifact-registry-insecure",
 			"--artifact-registry-credentials=/etc/beanpod/registry/config.json",
 			"--artifact-registry-pull-secret=pull",
-			"--bundle-image=mirror.example:5000/beanpod.dev/beanpod@sha256:" + digest, "--namespace=beanpod-system",
+			"--bundle-image=mirror.example:5000/beanpod.dev/beanpod@sha256:" + digest, "--namespace=beanpod-system", "--database-image=docker.io/library/postgres", "--database-deletion-delay=72h",
 			"--feature=on",
 		}},
 		{"namespaces, no election, no metrics", "watchNamespaces: [team-a, team-b]\nstore: {enabled: false}\nleaderElection: {enabled: false}\nmetrics: {enabled: false}\nrouting: {defaultGateway: {name: main, namespace: gateways}}\nlogLevel: 3", []string{
@@ -315,7 +315,7 @@ func TestArgs(t *testing.T) {
 			"--max-concurrent-reconciles=10",
 			"--zap-log-level=3",
 			"--watch-namespaces=team-a,team-b",
-			"--default-gateway=gateways/main", "--bundle-image=beanpod.dev/beanpod:0.1.0", "--namespace=beanpod-system",
+			"--default-gateway=gateways/main", "--bundle-image=beanpod.dev/beanpod:0.1.0", "--namespace=beanpod-system", "--database-image=docker.io/library/postgres", "--database-deletion-delay=72h",
 		}},
 	}
 	for _, tt := range tests {
