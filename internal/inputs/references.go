@@ -69,8 +69,17 @@ func (m *memory) put(key memoryKey, fact settings.CheckedInput) {
 	m.facts[key] = fact
 }
 
-// SecretNames and ConfigMapNames list what an Environment refers to, for the indexes by which it is woken.
-func SecretNames(env *v1alpha1.Environment) []string { return names(env, kindSecret) }
+// SecretNames and ConfigMapNames list what an Environment refers to, for the indexes by which it is woken. The Secrets of databases are
+// those of status: a claim that is gone names none.
+func SecretNames(env *v1alpha1.Environment) []string {
+	out := names(env, kindSecret)
+	for _, b := range env.Status.Databases {
+		if b.SecretRef != nil && !slices.Contains(out, b.SecretRef.Name) {
+			out = append(out, b.SecretRef.Name)
+		}
+	}
+	return out
+}
 
 // ConfigMapNames lists the ConfigMaps that an Environment refers to.
 func ConfigMapNames(env *v1alpha1.Environment) []string { return names(env, kindConfigMap) }
