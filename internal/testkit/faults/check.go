@@ -207,6 +207,7 @@ func (c *checker) retried(change simapi.Change, d *appsv1.Deployment) {
 }
 
 func (c *checker) status(change simapi.Change, was, is *v1alpha1.Environment) {
+	c.databases(change, was, is)
 	st := is.Status
 	if st.ObservedGeneration > is.Generation {
 		c.problem(change, "O6: the status is of generation %d, the spec is of %d", st.ObservedGeneration, is.Generation)
