@@ -132,6 +132,9 @@ func (c *checker) judge(change simapi.Change) {
 	if w.Namespace != namespace {
 		c.problem(change, "S9: a write outside the namespace")
 	}
+	if kind := w.Kind.Kind; kind == "DatabaseClaim" || kind == "Secret" {
+		c.problem(change, "D3: an environment's controller touches a database")
+	}
 	if next == nil {
 		return
 	}
