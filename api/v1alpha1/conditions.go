@@ -234,16 +234,16 @@ const (
 // ConditionDatabaseReady says whether the databases of an Environment are bound. Present only when spec.databases is set.
 //
 // Reasons when True: Bound. When False: DatabaseNotFound, DatabaseNotReady; an Environment that was bound before keeps its
-// instances, and deploys, with what it has.
+// instances, and deploys, with what it has. When Unknown: LoadFailed.
 const ConditionDatabaseReady = "DatabaseReady"
 
 // Reasons of ConditionDatabaseReady; the last two are reasons of ConditionInputsResolved too, before the first launch.
 const (
-	// ReasonBound means that every database has its credentials published.
+	// ReasonBound means that every database runs and has its credentials published.
 	ReasonBound = "Bound"
 	// ReasonDatabaseNotFound means that spec.databases names a DatabaseClaim that does not exist.
 	ReasonDatabaseNotFound = "DatabaseNotFound"
-	// ReasonDatabaseNotReady means that a DatabaseClaim has no credentials yet.
+	// ReasonDatabaseNotReady means that a DatabaseClaim has no credentials yet, or that its database does not run.
 	ReasonDatabaseNotReady = "DatabaseNotReady"
 )
 

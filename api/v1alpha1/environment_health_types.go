@@ -18,7 +18,26 @@ type HealthSettings struct {
 	// +listMapKey=source
 	// +kubebuilder:validation:MaxItems=10
 	Rules []HealthRule `json:"rules,omitempty"`
+
+	// databases says what a database of spec.databases counts that has not run for more than a minute: Ignore, Warn (the default; a
+	// Warning, however many there are) or Degrade.
+	// +optional
+	Databases DatabaseHealth `json:"databases,omitempty"`
 }
+
+// DatabaseHealth says what a database counts that does not run.
+// +kubebuilder:validation:Enum=Ignore;Warn;Degrade
+type DatabaseHealth string
+
+// What a database counts that does not run.
+const (
+	// DatabaseHealthIgnore leaves the health alone.
+	DatabaseHealthIgnore DatabaseHealth = "Ignore"
+	// DatabaseHealthWarn is a cause of severity Warning.
+	DatabaseHealthWarn DatabaseHealth = "Warn"
+	// DatabaseHealthDegrade is a cause of severity Degraded.
+	DatabaseHealthDegrade DatabaseHealth = "Degrade"
+)
 
 // HealthRule changes what a source of trouble counts.
 type HealthRule struct {

@@ -73,7 +73,7 @@ type EnvironmentStatus struct {
 	// +optional
 	Queue *QueueStatus `json:"queue,omitempty"`
 
-	// databases that are bound.
+	// databases that are bound, and those that were until every instance is without them.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
@@ -131,6 +131,12 @@ type BoundDatabase struct {
 	// secretRef names the Secret with its coordinates.
 	// +optional
 	SecretRef *LocalReference `json:"secretRef,omitempty"`
+
+	// secretResourceVersion is the version of the Secret that all instances run with, those that are going away included: nothing needs
+	// an older password any more. Unset until the first deployment with it is done.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SecretResourceVersion string `json:"secretResourceVersion,omitempty"`
 }
 
 // Operations echo verbs.

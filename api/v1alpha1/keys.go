@@ -166,6 +166,8 @@ const (
 	// AnnotationInputs records which Secrets and ConfigMaps were checked, and at which resource version, so that
 	// a restarted operator need not read them again.
 	AnnotationInputs = "beanpod.dev/inputs-checked"
+	// AnnotationDatabases records the Secret that was bound for each claim of spec.databases, for the time when the claim is gone.
+	AnnotationDatabases = "beanpod.dev/databases"
 )
 
 // SampleURL begins the URL of a sample application that the operator ships; the name of the sample's archive follows.

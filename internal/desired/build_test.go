@@ -69,6 +69,10 @@ func scenarios(t *testing.T) []scenario {
 			},
 			Environment: &env, Version: &version, Platform: platformOf(t, dir, &env),
 			Checked: []settings.CheckedInput{{Kind: "secret", Name: "db", ResourceVersion: "7", Digest: "abc"}},
+			Databases: map[string]settings.Claim{
+				"shop-db": {Secret: "shop-db-binding", ResourceVersion: "7", Digest: "abc"},
+				"reports": {Secret: "reports-binding", ResourceVersion: "8", Digest: "def"},
+			},
 		})
 		if len(problems) > 0 || len(s.cfg.Unsupported) > 0 {
 			t.Fatalf("%s has problems %v and unsupported fields %v", s.name, problems, s.cfg.Unsupported)

@@ -48,6 +48,8 @@ type Wanted struct {
 	Timeout time.Duration
 	// Deleting, Paused and Basic say that the Environment is going away, may not be changed, and wants basic reporting.
 	Deleting, Paused, Basic bool
+	// Databases is the severity of a database that does not run; empty: it counts nothing.
+	Databases v1alpha1.HealthStatus
 }
 
 // grace says whether the deployment that is under way still has time. A paused one has, because nothing moves.
@@ -68,6 +70,7 @@ func (in Input) suspended() bool {
 // environmentChecks see the whole environment. Instances that an instanceCheck explains are grouped into causes before.
 var environmentChecks = []func(census) *v1alpha1.HealthCause{
 	creationRefused, belowMinimum, wrongVersion, ended, deploying, launching, queueSilent, queueOld, deadLetters,
+	databaseUnreachable,
 }
 
 // Assess judges the environment. It always gives a status; since is left to the caller, who knows the previous status.
@@ -132,6 +135,9 @@ func Next(in Input) time.Time {
 	}
 	if in.Wanted.Launching || in.Wanted.Deploying {
 		consider(in.Wanted.DeploymentStarted.Add(in.Wanted.Timeout))
+	}
+	for _, d := range in.Now.Databases {
+		consider(d.DownSince.Add(databasePatience))
 	}
 	for _, pod := range in.Now.Instances {
 		consider(pod.CreatedAt.Add(in.Wanted.Timeout))

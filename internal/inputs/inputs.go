@@ -41,6 +41,8 @@ type Loader struct {
 type Known struct {
 	// Inputs records the Secrets and ConfigMaps that were checked.
 	Inputs string
+	// Databases are the Secrets that were bound, by claim.
+	Databases map[string]string
 	// Runs is the platform version that the newest deployment was made for.
 	Runs settings.Runs
 	// Now is the time of the pass.
@@ -51,6 +53,9 @@ type Known struct {
 // InputsResolved, a SampleMissing, or a plain one when the reading itself failed.
 func (l *Loader) Load(ctx context.Context, env *v1alpha1.Environment, known Known) (settings.Layers, error) {
 	layers := settings.Layers{Operator: l.Operator, Environment: env}
+	// First, so that the state of databases is known whatever else is wrong; what it says comes in its turn.
+	claims, credentials, unbound := l.databases(ctx, env, known)
+	layers.Databases = claims
 	var p *v1alpha1.Platform
 	for _, step := range []func() error{
 		func() error { return l.application(ctx, env) },
@@ -71,6 +76,7 @@ func (l *Loader) Load(ctx context.Context, env *v1alpha1.Environment, known Know
 			layers.Checked = append(layers.Checked, secrets...)
 			return err
 		},
+		func() error { layers.Checked = append(layers.Checked, credentials...); return unbound },
 		func() error { return l.host(ctx, layers.Environment) },
 	} {
 		if err := step(); err != nil {

@@ -69,8 +69,17 @@ func (m *memory) put(key memoryKey, fact settings.CheckedInput) {
 	m.facts[key] = fact
 }
 
-// SecretNames and ConfigMapNames list what an Environment refers to, for the indexes by which it is woken.
-func SecretNames(env *v1alpha1.Environment) []string { return names(env, kindSecret) }
+// SecretNames and ConfigMapNames list what an Environment refers to, for the indexes by which it is woken. The Secrets of databases are
+// those of status: a claim that is gone names none.
+func SecretNames(env *v1alpha1.Environment) []string {
+	out := names(env, kindSecret)
+	for _, b := range env.Status.Databases {
+		if b.SecretRef != nil && !slices.Contains(out, b.SecretRef.Name) {
+			out = append(out, b.SecretRef.Name)
+		}
+	}
+	return out
+}
 
 // ConfigMapNames lists the ConfigMaps that an Environment refers to.
 func ConfigMapNames(env *v1alpha1.Environment) []string { return names(env, kindConfigMap) }
@@ -170,17 +179,22 @@ func (l *Loader) references(ctx context.Context, env *v1alpha1.Environment, reco
 	return checked, nil
 }
 
-// check finds one object by its cached metadata, and reads its content only when it changed since it was last looked at.
+// check finds one object as the Environment's own policy has it.
 func (l *Loader) check(ctx context.Context, env *v1alpha1.Environment, ref reference, known []settings.CheckedInput) (settings.CheckedInput, error) {
+	return l.checkFor(ctx, env.Namespace, ref, env.Spec.OnSecretChange, known)
+}
+
+// checkFor finds one object by its cached metadata, and reads its content only when it changed since it was last looked at.
+func (l *Loader) checkFor(ctx context.Context, namespace string, ref reference, policy v1alpha1.SecretChangePolicy, known []settings.CheckedInput) (settings.CheckedInput, error) {
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kindWord(ref.kind)))
-	key := client.ObjectKey{Namespace: env.Namespace, Name: ref.name}
+	key := client.ObjectKey{Namespace: namespace, Name: ref.name}
 	if err := l.Cache.Get(ctx, key, meta); apierrors.IsNotFound(err) {
 		return settings.CheckedInput{}, notFound(ref)
 	} else if err != nil {
 		return settings.CheckedInput{}, fmt.Errorf("loading %s %s: %w", kindWord(ref.kind), ref.name, err)
 	}
-	keys := keysDigest(ref.keys, env.Spec.OnSecretChange)
+	keys := keysDigest(ref.keys, policy)
 	memo := memoryKey{meta.UID, keys}
 	current := func(f settings.CheckedInput) bool {
 		return f.Kind == ref.kind && f.Name == ref.name && f.ResourceVersion == meta.ResourceVersion && strings.HasPrefix(f.Digest, keys)
@@ -192,7 +206,7 @@ func (l *Loader) check(ctx context.Context, env *v1alpha1.Environment, ref refer
 		l.memory.put(memo, known[i])
 		return known[i], nil
 	}
-	fact, err := l.read(ctx, key, ref, env.Spec.OnSecretChange == v1alpha1.SecretChangeRollout)
+	fact, err := l.read(ctx, key, ref, policy == v1alpha1.SecretChangeRollout)
 	fact.Digest = keys + fact.Digest
 	if err == nil {
 		l.memory.put(memo, fact)

@@ -37,6 +37,10 @@ func configurationHash(s Settings, l Layers) string {
 	for _, v := range s.Links {
 		put(h, "link", v.Name, v.source())
 	}
+	// Another password must reach the instances whatever onSecretChange says: somebody asked for it, and the old one ends.
+	for _, d := range s.Databases {
+		put(h, "database", d.Prefix, d.Secret, d.MountPath, d.Digest)
+	}
 	if s.Worker != nil {
 		putWorker(h, *s.Worker)
 	}

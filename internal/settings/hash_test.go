@@ -28,6 +28,7 @@ func TestGoldenHashes(t *testing.T) {
 	}{
 		{"the smallest web environment", layers(), "bd6d4e84ad909ddcabee", "d99ec2c33ce4505eaa04"},
 		{"the smallest background environment", layers(environment(func(e *v1alpha1.EnvironmentSpec) { e.Tier = v1alpha1.TierBackground })), "daa63199edcde5bde023", "888a78779a86d4500025"},
+		{"a database", layers(bound(binding("shop-db", "", "/bindings/shop-db"))), "dd5267f23dba584ea588", "0ffdc8a9870ec55df6af"},
 		{"every field", full(), "e4fd3917ac67273bec61", "5dbbe9bf3d7bf01d71bd"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -47,7 +48,7 @@ var restarting = []string{
 	"spec.tier",
 	"spec.capacity.resources", "spec.capacity.placement",
 	"spec.environmentProperties", "spec.processes",
-	"spec.isolation.group", "spec.podTemplate",
+	"spec.isolation.group", "spec.podTemplate", "spec.databases",
 }
 
 // TestWhatRestarts changes each field of an Environment that has all fields set, one after the other.
@@ -89,6 +90,9 @@ var variants = []func(*Layers){
 	environment(func(e *v1alpha1.EnvironmentSpec) {
 		e.PodTemplate.Volumes[0].EmptyDir, e.PodTemplate.Volumes[0].ConfigMap, e.PodTemplate.Volumes[0].Secret = nil, nil, nil
 	}),
+	func(l *Layers) {
+		l.Databases = map[string]Claim{l.Environment.Spec.Databases[0].ClaimRef.Name: {Secret: "db", Digest: "abc"}}
+	},
 	func(*Layers) {},
 }
 

@@ -62,6 +62,8 @@ func Resolve(l Layers) (Settings, []Problem) {
 		RebuildToken: cmp.Or(env.Annotations[v1alpha1.AnnotationRebuildRequested], l.Rebuild),
 		Inputs:       encodeInputs(l.Checked),
 		BasicHealth:  env.Spec.Health != nil && env.Spec.Health.Reporting == "Basic",
+
+		DatabaseHealth: databaseHealth(env.Spec.Health),
 	}
 	s.Version = version(l)
 	if l.Platform != nil {
@@ -84,6 +86,8 @@ func Resolve(l Layers) (Settings, []Problem) {
 		s.Pod = *env.Spec.PodTemplate
 	}
 	problems = append(problems, mounts(s.Pod)...)
+	s.Databases, wrong = databases(l, s)
+	problems = append(problems, wrong...)
 	problems = append(problems, callers(env.Spec.Isolation)...)
 	problems = append(problems, window(env.Spec.ManagedUpdates)...)
 	s.Unsupported = unsupported(env, l.Operator)
@@ -92,6 +96,7 @@ func Resolve(l Layers) (Settings, []Problem) {
 	s.Revision = revisionHash(s, s.RestartToken)
 	// Only now: what a Platform says in passing restarts nothing. Instances get it with whatever replaces them next.
 	s.Properties = withPlatform(s.Properties, l.Platform)
+	s.BindingRoot = bindingRoot(s)
 	return s, problems
 }
 

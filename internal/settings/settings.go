@@ -75,6 +75,8 @@ type Layers struct {
 	Checked []CheckedInput
 	// Links are the Environments that spec.links names, by name.
 	Links map[string]*v1alpha1.Environment
+	// Databases are the claims that spec.databases names, by name.
+	Databases map[string]Claim
 	// Restart and Rebuild are the tokens that the running instances were made for. They stand in for an annotation that was
 	// removed, so that removing it does nothing.
 	Restart, Rebuild string
@@ -107,6 +109,9 @@ type Settings struct {
 	Properties []v1alpha1.EnvironmentProperty
 	// Links are the variables that tell of other Environments, ordered by name.
 	Links []LinkVariable
+	// Databases that instances know, ordered by prefix. BindingRoot is the folder that all mounted ones are in; empty: nothing tells of it.
+	Databases   []Database
+	BindingRoot string
 	// Worker is nil for other tiers.
 	Worker *Worker
 
@@ -128,6 +133,8 @@ type Settings struct {
 	TagLabels, TagAnnotations map[string]string
 	// BasicHealth is true when only the colour is reported.
 	BasicHealth bool
+	// DatabaseHealth is the severity of a database that does not run; empty: it counts nothing.
+	DatabaseHealth v1alpha1.HealthStatus
 
 	// RestartToken and RebuildToken are the verbs that were asked for; empty when none was.
 	RestartToken, RebuildToken string

@@ -17,7 +17,6 @@ func unsupported(env *v1alpha1.Environment, op Operator) []string {
 	spec := env.Spec
 	add(spec.ConfigurationRef != nil, "spec.configurationRef")
 	add(len(spec.Notifications) > 0, "spec.notifications")
-	add(len(spec.Databases) > 0, "spec.databases")
 	add(DeletesQueue(env) && !op.DeletesQueues, "spec.worker.queue.generated.deletionPolicy: Delete")
 	add(spec.Health != nil && len(spec.Health.Rules) > 0, "spec.health.rules")
 	return append(out, idleScaling(env)...)

@@ -28,7 +28,7 @@ func TestUnsupported(t *testing.T) {
 		{"a saved configuration", environment(func(e *v1alpha1.EnvironmentSpec) { e.ConfigurationRef = &v1alpha1.LocalReference{Name: "x"} }), []string{"spec.configurationRef"}},
 		{"managed updates", environment(func(e *v1alpha1.EnvironmentSpec) { e.ManagedUpdates = &v1alpha1.ManagedUpdates{Enabled: true} }), nil},
 		{"notifications", environment(func(e *v1alpha1.EnvironmentSpec) { e.Notifications = make([]v1alpha1.Notification, 1) }), []string{"spec.notifications"}},
-		{"databases", environment(func(e *v1alpha1.EnvironmentSpec) { e.Databases = make([]v1alpha1.DatabaseBinding, 1) }), []string{"spec.databases"}},
+		{"databases", environment(func(e *v1alpha1.EnvironmentSpec) { e.Databases = make([]v1alpha1.DatabaseBinding, 1) }), nil},
 		{"links", environment(func(e *v1alpha1.EnvironmentSpec) { e.Links = make([]v1alpha1.Link, 1) }), nil},
 		{"health rules", environment(func(e *v1alpha1.EnvironmentSpec) {
 			e.Health = &v1alpha1.HealthSettings{Rules: make([]v1alpha1.HealthRule, 1)}

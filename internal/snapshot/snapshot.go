@@ -36,6 +36,16 @@ type Snapshot struct {
 	Releases []Release
 	// Queue of a worker Environment.
 	Queue Queue
+	// Databases are those that instances know and that do not run.
+	Databases []Database
+}
+
+// Database is a bound database that does not run.
+type Database struct {
+	// Claim is the name of the DatabaseClaim.
+	Claim string
+	// DownSince is when it stopped to run.
+	DownSince time.Time
 }
 
 // Content is what a slot runs.

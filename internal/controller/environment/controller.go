@@ -20,7 +20,6 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/evidence"
 	"github.com/beanpod-dev/beanpod/internal/health"
 	"github.com/beanpod-dev/beanpod/internal/inputs"
-	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/observe"
 	"github.com/beanpod-dev/beanpod/internal/outcome"
 	"github.com/beanpod-dev/beanpod/internal/rollout"
@@ -123,6 +122,8 @@ type pass struct {
 	// waiting are the children that would be written if the Environment were not paused.
 	waiting []string
 	health  v1alpha1.Health
+	// claims are the databases that the spec names; nil when they could not be read.
+	claims map[string]settings.Claim
 	// err is the first outcome that stopped the pass.
 	err error
 	// silence is when a queue that does not answer is worth a word; zero: it answers, or it already is.
@@ -142,7 +143,10 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 	now.Queue = r.look(env, now)
 	p.now, p.observed = now, true
 	current := newest(now)
-	layers, err := r.loader.Load(ctx, env, inputs.Known{Inputs: recordedInputs(have), Runs: runs(env, current), Now: p.at})
+	layers, err := r.loader.Load(ctx, env, inputs.Known{
+		Inputs: recordedInputs(env, now, have), Databases: recordedDatabases(env, now, have), Runs: runs(env, current), Now: p.at,
+	})
+	p.claims, p.now.Databases = layers.Databases, down(env, layers.Databases)
 	err = r.sample(ctx, env, err)
 	p.unread = err != nil && outcome.AsStall(err) == nil && outcome.AsWait(err) == nil
 	layers.Restart, layers.Rebuild = current.Restart, current.Rebuild
@@ -298,16 +302,6 @@ func lastID(env *v1alpha1.Environment) int64 {
 	return env.Status.Deployment.ID
 }
 
-// recordedInputs is what an earlier pass wrote down about Secrets and ConfigMaps.
-func recordedInputs(have snapshot.Children) string {
-	for child, obj := range have {
-		if checked := obj.GetAnnotations()[v1alpha1.AnnotationInputs]; checked != "" && child.Kind == naming.Deployment {
-			return checked
-		}
-	}
-	return ""
-}
-
 // wanted is what health compares the instances with.
 func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
 	slot := p.relied()
@@ -316,7 +310,7 @@ func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
 		Revision: slot.Revision, Version: slot.Version, Min: min(p.cfg.Min, p.cfg.Desired), Desired: p.cfg.Desired,
 		Launching: env.Status.DeployedVersion == nil && p.step.State != plan.Idle, Deploying: deploying(p) || !exists,
 		DeploymentStarted: slot.ProgressAt, Timeout: plan.Limit(p.cfg.VersionRollout),
-		Deleting: leaving(env), Paused: env.Spec.Paused, Basic: p.cfg.BasicHealth,
+		Deleting: leaving(env), Paused: env.Spec.Paused, Basic: p.cfg.BasicHealth, Databases: p.cfg.DatabaseHealth,
 	}
 	if exists {
 		w.Desired = slot.Wanted

@@ -17,8 +17,9 @@ import (
 
 // Limits of the lists in status, the same as the schema's.
 const (
-	maxHistory = 10
-	maxFailed  = 5
+	maxHistory   = 10
+	maxFailed    = 5
+	maxDatabases = 10
 )
 
 func recordHealth(st *v1alpha1.EnvironmentStatus, p pass) {

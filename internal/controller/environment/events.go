@@ -30,6 +30,7 @@ func transitions(before, after *v1alpha1.Environment) []shell.Event {
 	if c := condition.Turned(was, is, v1alpha1.ConditionInputsResolved); c != nil && c.Status == "False" && !condition.IsTrue(is, v1alpha1.ConditionStalled) {
 		add(false, c.Reason, "Resolve", "%s", c.Message)
 	}
+	databaseEvents(before, after, add)
 	if c := condition.Find(is, v1alpha1.ConditionInputsResolved); c != nil && c.Reason == v1alpha1.ReasonPlatformDeprecated && reasonOf(was, c.Type) != c.Reason {
 		add(true, c.Reason, "Resolve", "%s", c.Message)
 	}

@@ -48,12 +48,16 @@ const (
 	indexSecret      = "environment.secret"
 	indexConfigMap   = "environment.configMap"
 	indexLink        = "environment.link"
+	indexDatabase    = "environment.database"
 )
+
+// indexBinding is the index of DatabaseClaims by their Secret.
+const indexBinding = "environment.claimBinding"
 
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments/status,verbs=patch
 // +kubebuilder:rbac:groups=beanpod.dev,resources=environments/finalizers,verbs=update
-// +kubebuilder:rbac:groups=beanpod.dev,resources=applications;applicationversions;platforms,verbs=get;list;watch
+// +kubebuilder:rbac:groups=beanpod.dev,resources=applications;applicationversions;databaseclaims;platforms,verbs=get;list;watch
 // +kubebuilder:rbac:groups=beanpod.dev,resources=applicationversions,verbs=create
 // +kubebuilder:rbac:groups=apps,resources=deployments;controllerrevisions,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
@@ -85,6 +89,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Watches(&v1alpha1.ApplicationVersion{}, r.wake(indexVersion)).
 		Watches(&corev1.Secret{}, r.wake(indexSecret), builder.OnlyMetadata).
 		Watches(&corev1.Secret{}, r.wakeLinking(), builder.OnlyMetadata).
+		Watches(&v1alpha1.DatabaseClaim{}, r.wake(indexDatabase), builder.WithPredicates(claimTurned())).
+		Watches(&corev1.Secret{}, r.wakeBound(), builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, r.wake(indexConfigMap), builder.OnlyMetadata).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&appsv1.Deployment{}, children{}).
@@ -134,6 +140,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		indexSecret:    env(inputs.SecretNames),
 		indexConfigMap: env(inputs.ConfigMapNames),
 		indexLink:      env(inputs.LinkNames),
+		indexDatabase:  env(inputs.DatabaseNames),
 	} {
 		if err := indexer.IndexField(ctx, &v1alpha1.Environment{}, name, extract); err != nil {
 			return fmt.Errorf("adding index %s: %w", name, err)
@@ -141,6 +148,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}
 	byEnvironment := func(o client.Object) []string { return []string{o.GetLabels()[v1alpha1.LabelEnvironmentUID]} }
 	return errors.Join(
+		indexer.IndexField(ctx, &v1alpha1.DatabaseClaim{}, indexBinding, bindingOf),
 		indexer.IndexField(ctx, &corev1.Pod{}, observe.PodsByEnvironment, byEnvironment),
 		indexer.IndexField(ctx, &appsv1.ControllerRevision{}, observe.RevisionsByEnvironment, byEnvironment),
 		indexer.IndexField(ctx, &batchv1.Job{}, observe.ReleasesByEnvironment, byEnvironment),

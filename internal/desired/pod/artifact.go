@@ -17,8 +17,8 @@ import (
 // Where an artifact is installed, and what runs it. Names begin with beanpod so that none of a user's own is the same.
 const (
 	artifactVolume = "beanpod-app"
-	artifactRoot   = "/app"
-	artifactDir    = "/app/current"
+	artifactRoot   = settings.ArtifactRoot
+	artifactDir    = artifactRoot + "/current"
 	artifactLimit  = "4Gi"
 	// artifactUser is who runs a bundle when the Environment does not say: platform images name no user, or root.
 	artifactUser = 1000

@@ -51,6 +51,7 @@ func template(s settings.Settings, slot string) *corev1ac.PodTemplateSpecApplyCo
 	for _, v := range s.Pod.Volumes {
 		spec.WithVolumes(volume(v))
 	}
+	databases(spec, s)
 	bundle(spec, s)
 	place(spec, s, slot)
 	return corev1ac.PodTemplateSpec().WithLabels(labels(s, slot)).WithAnnotations(annotations(s)).WithSpec(spec)
@@ -144,22 +145,24 @@ func port(name string, number int32) *corev1ac.ContainerPortApplyConfiguration {
 }
 
 func environment(s settings.Settings, p settings.Process) []*corev1ac.EnvVarApplyConfiguration {
-	out := make([]*corev1ac.EnvVarApplyConfiguration, 0, len(s.Properties)+len(s.Links)+1)
+	told := databaseVariables(s)
+	for _, l := range s.Links {
+		told = append(told, linkVariable(l))
+	}
+	out := make([]*corev1ac.EnvVarApplyConfiguration, 0, len(s.Properties)+len(told)+1)
 	for _, prop := range s.Properties {
-		if !slices.ContainsFunc(s.Links, func(l settings.LinkVariable) bool { return l.Name == prop.Name }) {
+		if !slices.ContainsFunc(told, func(v *corev1ac.EnvVarApplyConfiguration) bool { return *v.Name == prop.Name }) {
 			out = append(out, variable(prop))
 		}
 	}
-	for _, l := range s.Links {
-		out = append(out, linkVariable(l))
-	}
+	out = append(out, told...)
 	if p.Port != 0 {
 		out = append(out, corev1ac.EnvVar().WithName("PORT").WithValue(strconv.Itoa(int(p.Port))))
 	}
 	return out
 }
 
-// linkVariable tells of another Environment. A key that a Secret does not have leaves the variable unset.
+// linkVariable tells of another Environment or a database. A key that a Secret does not have leaves the variable unset.
 func linkVariable(l settings.LinkVariable) *corev1ac.EnvVarApplyConfiguration {
 	v := corev1ac.EnvVar().WithName(l.Name)
 	if l.Secret == "" {

@@ -92,6 +92,7 @@ func record(s settings.Settings, slot plan.Slot, scaler settings.Scaler) map[str
 	identity(slot.Content, out)
 	for key, value := range map[string]string{
 		v1alpha1.AnnotationInputs:         s.Inputs,
+		v1alpha1.AnnotationDatabases:      settings.Bindings(s.Databases),
 		v1alpha1.AnnotationAbort:          r.Abort,
 		v1alpha1.AnnotationGoodRevision:   slot.Good,
 		v1alpha1.AnnotationFailedChange:   slot.Failed.Change,

@@ -132,6 +132,9 @@ func (c *checker) judge(change simapi.Change) {
 	if w.Namespace != namespace {
 		c.problem(change, "S9: a write outside the namespace")
 	}
+	if kind := w.Kind.Kind; kind == "DatabaseClaim" || kind == "Secret" {
+		c.problem(change, "D3: an environment's controller touches a database")
+	}
 	if next == nil {
 		return
 	}
@@ -207,6 +210,7 @@ func (c *checker) retried(change simapi.Change, d *appsv1.Deployment) {
 }
 
 func (c *checker) status(change simapi.Change, was, is *v1alpha1.Environment) {
+	c.databases(change, was, is)
 	st := is.Status
 	if st.ObservedGeneration > is.Generation {
 		c.problem(change, "O6: the status is of generation %d, the spec is of %d", st.ObservedGeneration, is.Generation)

@@ -30,6 +30,8 @@ type Scenario struct {
 	Name string
 	// Env changes the Environment of the beginning.
 	Env func(*v1alpha1.Environment)
+	// Before makes what the Environment needs; nil: nothing.
+	Before func(*run)
 	// Fresh: there is none at the beginning; the first step makes it.
 	Fresh bool
 	// Tune decides what goes wrong in the cluster.
@@ -88,6 +90,9 @@ func (s *Scenario) makeBase() (*base, error) {
 		if err := r.user.Create(context.Background(), obj); err != nil {
 			return nil, err
 		}
+	}
+	if s.Before != nil {
+		s.Before(r)
 	}
 	if !s.Fresh {
 		if err := r.user.Create(context.Background(), s.environment()); err != nil {

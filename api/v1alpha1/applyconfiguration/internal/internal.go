@@ -265,6 +265,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: secretRef
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.LocalReference
+    - name: secretResourceVersion
+      type:
+        scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.BuiltInParameters
   map:
     fields:
@@ -686,6 +689,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: version
       type:
         scalar: string
+- name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseHealth
+  scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseOperations
   map:
     fields:
@@ -1507,6 +1512,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.HealthSettings
   map:
     fields:
+    - name: databases
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseHealth
     - name: reporting
       type:
         scalar: string

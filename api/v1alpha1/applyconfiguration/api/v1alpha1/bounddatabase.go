@@ -14,6 +14,9 @@ type BoundDatabaseApplyConfiguration struct {
 	Claim *string `json:"claim,omitempty"`
 	// secretRef names the Secret with its coordinates.
 	SecretRef *LocalReferenceApplyConfiguration `json:"secretRef,omitempty"`
+	// secretResourceVersion is the version of the Secret that all instances run with, those that are going away included: nothing needs
+	// an older password any more. Unset until the first deployment with it is done.
+	SecretResourceVersion *string `json:"secretResourceVersion,omitempty"`
 }
 
 // BoundDatabaseApplyConfiguration constructs a declarative configuration of the BoundDatabase type for use with
@@ -35,5 +38,13 @@ func (b *BoundDatabaseApplyConfiguration) WithClaim(value string) *BoundDatabase
 // If called multiple times, the SecretRef field is set to the value of the last call.
 func (b *BoundDatabaseApplyConfiguration) WithSecretRef(value *LocalReferenceApplyConfiguration) *BoundDatabaseApplyConfiguration {
 	b.SecretRef = value
+	return b
+}
+
+// WithSecretResourceVersion sets the SecretResourceVersion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SecretResourceVersion field is set to the value of the last call.
+func (b *BoundDatabaseApplyConfiguration) WithSecretResourceVersion(value string) *BoundDatabaseApplyConfiguration {
+	b.SecretResourceVersion = &value
 	return b
 }

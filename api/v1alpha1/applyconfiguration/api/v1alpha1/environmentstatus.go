@@ -41,7 +41,7 @@ type EnvironmentStatusApplyConfiguration struct {
 	Domains []string `json:"domains,omitempty"`
 	// queue of a worker environment.
 	Queue *QueueStatusApplyConfiguration `json:"queue,omitempty"`
-	// databases that are bound.
+	// databases that are bound, and those that were until every instance is without them.
 	Databases []BoundDatabaseApplyConfiguration `json:"databases,omitempty"`
 	// worker says what only a worker environment has.
 	Worker *WorkerStatusApplyConfiguration `json:"worker,omitempty"`

@@ -5,6 +5,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/beanpod-dev/beanpod/api/v1alpha1"
+)
+
 // HealthSettingsApplyConfiguration represents a declarative configuration of the HealthSettings type for use
 // with apply.
 //
@@ -14,6 +18,9 @@ type HealthSettingsApplyConfiguration struct {
 	Reporting *string `json:"reporting,omitempty"`
 	// rules change what a source of trouble counts. Unset: everything counts.
 	Rules []HealthRuleApplyConfiguration `json:"rules,omitempty"`
+	// databases says what a database of spec.databases counts that has not run for more than a minute: Ignore, Warn (the default; a
+	// Warning, however many there are) or Degrade.
+	Databases *apiv1alpha1.DatabaseHealth `json:"databases,omitempty"`
 }
 
 // HealthSettingsApplyConfiguration constructs a declarative configuration of the HealthSettings type for use with
@@ -40,5 +47,13 @@ func (b *HealthSettingsApplyConfiguration) WithRules(values ...*HealthRuleApplyC
 		}
 		b.Rules = append(b.Rules, *values[i])
 	}
+	return b
+}
+
+// WithDatabases sets the Databases field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Databases field is set to the value of the last call.
+func (b *HealthSettingsApplyConfiguration) WithDatabases(value apiv1alpha1.DatabaseHealth) *HealthSettingsApplyConfiguration {
+	b.Databases = &value
 	return b
 }
