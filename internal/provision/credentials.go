@@ -149,6 +149,35 @@ func (p *Provisioner) Password(ctx context.Context, namespace, name string, labe
 	return nil
 }
 
+// Login puts another login into a binding's Secret, with the password of another Secret, unless it is there. It returns the Secret's
+// resource version, and whether it changed it.
+func (p *Provisioner) Login(ctx context.Context, namespace, binding, username, passwordSecret string) (version string, changed bool, err error) {
+	var live, other corev1.Secret
+	if err := p.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: binding}, &live); err != nil {
+		return "", false, fmt.Errorf("reading Secret %s: %w", binding, err)
+	}
+	if string(live.Data["username"]) == username {
+		return live.ResourceVersion, false, nil
+	}
+	if err := p.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: passwordSecret}, &other); err != nil {
+		return "", false, fmt.Errorf("reading Secret %s: %w", passwordSecret, err)
+	}
+	port, err := strconv.ParseInt(string(live.Data["port"]), 10, 32)
+	if err != nil {
+		return "", false, fmt.Errorf("the port in Secret %s: %w", binding, err)
+	}
+	before := live.DeepCopy()
+	live.Data = Binding{
+		Type: string(live.Data["type"]), Provider: string(live.Data["provider"]), Host: string(live.Data["host"]), Port: int32(port),
+		Database: string(live.Data["database"]), Username: username, Password: string(other.Data["password"]),
+	}.data(live.Data)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := p.Client.Patch(ctx, &live, patch, client.FieldOwner(fieldManager)); err != nil {
+		return "", false, classify(fmt.Errorf("changing Secret %s: %w", binding, err))
+	}
+	return live.ResourceVersion, true, nil
+}
+
 // Keep writes on the Secret what a claim leaves behind. A Secret that belongs to other data was never the claim's.
 func (p *Provisioner) Keep(ctx context.Context, namespace, name string, record database.Retained) error {
 	live := &metav1.PartialObjectMetadata{}

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -71,6 +72,16 @@ func (p *Provisioner) Missing(kinds []schema.GroupVersionKind) (string, error) {
 func (p *Provisioner) Read(ctx context.Context, namespace string, refs []database.Ref) (database.Objects, error) {
 	have := database.Objects{}
 	for _, ref := range refs {
+		if job, ok := ref.JobOfPod(); ok {
+			pod, err := p.podOf(ctx, namespace, job)
+			if err != nil {
+				return nil, err
+			}
+			if pod != nil {
+				have[ref] = pod
+			}
+			continue
+		}
 		obj := &unstructured.Unstructured{}
 		obj.SetGroupVersionKind(ref.GroupVersionKind)
 		err := p.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, obj)
@@ -83,6 +94,23 @@ func (p *Provisioner) Read(ctx context.Context, namespace string, refs []databas
 		have[ref] = obj
 	}
 	return have, nil
+}
+
+// podOf finds the newest pod of a Job; nil: it has none. What a Job became is told by the Job itself, so an empty list decides nothing.
+func (p *Provisioner) podOf(ctx context.Context, namespace, job string) (*unstructured.Unstructured, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetAPIVersion("v1")
+	list.SetKind("PodList")
+	if err := p.Live.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{batchv1.JobNameLabel: job}); err != nil {
+		return nil, fmt.Errorf("listing the pods of Job %s: %w", job, err)
+	}
+	var newest *unstructured.Unstructured
+	for i := range list.Items {
+		if at := list.Items[i].GetCreationTimestamp(); newest == nil || newest.GetCreationTimestamp().Time.Before(at.Time) {
+			newest = &list.Items[i]
+		}
+	}
+	return newest, nil
 }
 
 // Apply brings objects to what they should be. What exists must have been read into have.

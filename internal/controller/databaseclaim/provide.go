@@ -59,7 +59,12 @@ func (r *Reconciler) provide(ctx context.Context, p *pass) error {
 	if err := r.provision.Apply(ctx, p.provider.Objects(p.wanted, p.have), p.have); err != nil {
 		return err
 	}
-	return errors.Join(r.ready(p), r.snapshots(ctx, p))
+	if e, ok := p.provider.(database.Examiner); ok {
+		if problems := e.Examine(p.wanted, p.have); len(problems) > 0 {
+			return refused(problems)
+		}
+	}
+	return errors.Join(r.ready(p), r.snapshots(ctx, p), r.rotate(ctx, p))
 }
 
 // hold puts the finalizer and the identity of the data on the claim, before there are any.

@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -149,7 +150,7 @@ func (r *Reconciler) environments(ctx context.Context, changed client.Object) []
 func bindingChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, is := e.ObjectOld.(*v1alpha1.Environment), e.ObjectNew.(*v1alpha1.Environment)
-		return !slices.Equal(claimsOf(was), claimsOf(is)) || (was.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil)
+		return !slices.Equal(claimsOf(was), claimsOf(is)) || !equality.Semantic.DeepEqual(was.Status.Databases, is.Status.Databases) || (was.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil)
 	}}
 }
 

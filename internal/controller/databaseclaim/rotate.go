@@ -1,0 +1,110 @@
+// Copyright The Beanpod Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package databaseclaim
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/database"
+)
+
+// rotate gives applications another login, as was asked for by annotation: a new one is made, published, and once every Environment runs
+// with it the others end. Each step is found again from what there is, so it goes on after a crash.
+func (r *Reconciler) rotate(ctx context.Context, p *pass) error {
+	token := p.claim.Annotations[v1alpha1.AnnotationRotateRequested]
+	if token == "" || token == operations(p.claim).Rotate || !p.facts.Ready {
+		return nil
+	}
+	rotator, ok := p.provider.(database.Rotator)
+	if !ok {
+		p.event(corev1.EventTypeWarning, "RotationUnsupported", "Rotate", fmt.Sprintf("The provider %s cannot rotate passwords; take the annotation %s away.", p.wanted.Provider, v1alpha1.AnnotationRotateRequested))
+		return nil
+	}
+	rotation := rotator.Rotation(p.wanted, token)
+	if err := r.read(ctx, p, rotator.RotationRefs(p.wanted, rotation)); err != nil {
+		return err
+	}
+	switch add := rotator.ReadAdd(p.wanted, rotation, p.have); {
+	case add.Failed:
+		p.failRotation(token, add.Message)
+		return nil
+	case !add.Exists:
+		p.waits = append(p.waits, whileMaking)
+		if err := r.provision.Password(ctx, p.claim.Namespace, rotation.PasswordSecret, p.wanted.Labels(), p.wanted.Annotations()); err != nil {
+			return err
+		}
+		return r.provision.Apply(ctx, rotator.Add(p.wanted, rotation, p.have), p.have)
+	case !add.Done:
+		p.waits = append(p.waits, whileMaking)
+		return nil
+	}
+	return r.switchLogin(ctx, p, rotator, rotation)
+}
+
+// switchLogin publishes the new login, and ends the others once nobody needs them.
+func (r *Reconciler) switchLogin(ctx context.Context, p *pass, rotator database.Rotator, rotation database.Rotation) error {
+	version, changed, err := r.provision.Login(ctx, p.claim.Namespace, p.wanted.Secret, rotation.Role, rotation.PasswordSecret)
+	if err != nil {
+		return err
+	}
+	p.waits = append(p.waits, whileMaking)
+	if changed {
+		p.event(corev1.EventTypeNormal, "Rotating", "Rotate", fmt.Sprintf("Secret %s has the new login %s; the old one ends once every Environment runs with it.", p.wanted.Secret, rotation.Role))
+		return nil
+	}
+	if behind, err := r.behind(ctx, p, version); err != nil || behind {
+		return err
+	}
+	switch drop := rotator.ReadDrop(p.wanted, rotation, p.have); {
+	case drop.Failed:
+		p.failRotation(rotation.Token, drop.Message)
+		return nil
+	case !drop.Exists:
+		return r.provision.Apply(ctx, rotator.Drop(p.wanted, rotation, p.have), p.have)
+	case !drop.Done:
+		return nil
+	}
+	if err := r.provision.Forget(ctx, p.claim.Namespace, rotation.PasswordSecret, p.wanted.ID); err != nil {
+		return err
+	}
+	p.operated().Rotate = rotation.Token
+	p.event(corev1.EventTypeNormal, "Rotated", "Rotate", fmt.Sprintf("Only the login %s of Secret %s opens the database now.", rotation.Role, p.wanted.Secret))
+	return nil
+}
+
+func (p *pass) failRotation(token, message string) {
+	p.operated().Rotate = token
+	p.event(corev1.EventTypeWarning, "RotationFailed", "Rotate", message)
+}
+
+// behind says whether an Environment has instances with an earlier version of the Secret.
+func (r *Reconciler) behind(ctx context.Context, p *pass, version string) (bool, error) {
+	var list v1alpha1.EnvironmentList
+	if err := r.Live.List(ctx, &list, client.InNamespace(p.claim.Namespace)); err != nil {
+		return false, fmt.Errorf("listing the Environments that bind the claim: %w", err)
+	}
+	for i := range list.Items {
+		env := &list.Items[i]
+		for _, name := range claimsOf(env) {
+			if name == p.claim.Name && !runsWith(env, name, version) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+func runsWith(env *v1alpha1.Environment, claim, version string) bool {
+	for _, d := range env.Status.Databases {
+		if d.Claim == claim {
+			return d.SecretResourceVersion == version
+		}
+	}
+	return false
+}
