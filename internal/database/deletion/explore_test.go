@@ -35,8 +35,8 @@ var regions = []region{
 	{"people", slices.Concat(policies, protects, confirms, mistakes, uses, classes, brakes, snaps, losses, backups, ticks), 54541, false},
 	{"providers", slices.Concat(policies, protects, confirms, providers, databases, strangers, marks, snaps, losses, restarts, clocks, ticks), 124259, false},
 	{"caches", slices.Concat(policies, protects, confirms, uses, caches, marks, losses, snaps, ticks), 456857, false},
-	{"everything but caches", slices.Concat(policies, protects, confirms, mistakes, uses, classes, providers, databases, strangers, marks, snaps, losses, backups, restarts, clocks, ticks), 0, true},
-	{"caches and providers", slices.Concat(policies, protects, confirms, uses, caches, providers, databases, marks, losses, snaps, ticks), 0, true},
+	{"everything but caches", slices.Concat(policies, protects, confirms, mistakes, uses, classes, providers, databases, strangers, marks, snaps, losses, backups, restarts, clocks, ticks), 2508355, true},
+	{"caches and providers", slices.Concat(policies, protects, confirms, uses, caches, providers, databases, marks, losses, snaps, ticks), 6510009, true},
 }
 
 // explored is what an exploration found.

@@ -18,8 +18,9 @@ type mutant struct {
 	says func(o Observed, s *Step)
 	// blind and hasty are duties of the controller that it forgets.
 	blind, hasty bool
-	// region is where the exploration finds it.
+	// region is where the exploration finds it. rare says that histories need too much luck to find it too.
 	region string
+	rare   bool
 }
 
 // keepPause does not end a pause that a step ends for one of these reasons.
@@ -61,7 +62,7 @@ var mutants = []mutant{
 		if s.Reason == v1alpha1.ReasonInUse && o.Record.Phase == v1alpha1.DeletionSnapshotting {
 			s.Record = o.Record
 		}
-	}, region: "people"},
+	}, region: "people", rare: true},
 	{name: "use does not end the pause", says: keepPause(v1alpha1.ReasonInUse), region: "people"},
 	{name: "a confirmation taken back does not end the pause", says: keepPause(v1alpha1.ReasonUnconfirmed), region: "people"},
 	{name: "a class that forbids does not end the pause", says: keepPause(v1alpha1.ReasonClassRefuses, v1alpha1.ReasonClassNotFound), region: "people"},
