@@ -14,11 +14,23 @@ import (
 
 // FuzzNext asks what no single step may do, whatever it is told: with words that are no policy, class or phase, and any times.
 func FuzzNext(f *testing.F) {
-	f.Add("Delete", "Allowed", "Present", "Cooling", "", "u", "u", "i", "i", "m", "m", uint8(0), int64(80*3600), int64(0))
-	f.Add("Snapshot", "Allowed", "Present", "Cooling", "s", "", "u", "i", "i", "m", "m", uint8(0), int64(80*3600), int64(0))
-	f.Add("Delete", "Forbidden", "Absent", "Destroying", "", "u", "u", "i", "", "", "m", uint8(63), int64(-1), int64(40))
-	f.Add("Retain", "", "", "Refused", "s", "", "", "", "", "", "", uint8(16), int64(1<<40), int64(-1<<40))
-	f.Fuzz(func(t *testing.T, policy, class, provider, phase, snapshot, confirmation, uid, recorded, found, mark, ours string, bits uint8, age, absence int64) {
+	agreed := []byte{2, 2, 1, 6, 0, 1, 1, 1, 1, 1, 1}
+	f.Add(agreed, uint8(0), int64(80*3600), int64(0))
+	f.Add([]byte{1, 2, 1, 6, 1, 0, 1, 1, 1, 1, 1}, uint8(16), int64(80*3600), int64(0))
+	f.Add([]byte{2, 1, 2, 7, 0, 1, 1, 1, 0, 0, 1}, uint8(63), int64(-1), int64(40))
+	f.Add([]byte{0, 0, 0, 4, 1}, uint8(16), int64(1<<40), int64(-1<<40))
+	f.Fuzz(func(t *testing.T, choices []byte, bits uint8, age, absence int64) {
+		pick := func(i int, words ...string) string {
+			if i >= len(choices) {
+				return ""
+			}
+			return words[int(choices[i])%len(words)]
+		}
+		policy, class, provider := pick(0, "Retain", "Snapshot", "Delete", "", "Shred"), pick(1, "", "Forbidden", "Allowed", "Perhaps"), pick(2, "", "Present", "Absent", "Maybe")
+		phase := pick(3, "", "Protected", "InUse", "Unconfirmed", "Refused", "Snapshotting", "Cooling", "Destroying", "Releasing", "Dreaming")
+		snapshot, confirmation, uid := pick(4, "", "s"), pick(5, "", "u", "v"), pick(6, "", "u")
+		recorded, found, mark, ours := pick(7, "", "i", "j"), pick(8, "", "i", "j"), pick(9, "", "m", "n"), pick(10, "", "m")
+		age, absence = age%(1<<32), absence%(1<<32) // a century both ways: more is no Duration
 		flag := func(n int) bool { return bits>>n&1 == 1 }
 		o := Observed{
 			Now: base, UID: uid, Policy: v1alpha1.DatabaseDeletionPolicy(policy), Class: ClassAnswer(class), Provider: Answer(provider), Confirmation: confirmation,
