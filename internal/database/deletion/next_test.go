@@ -155,6 +155,7 @@ func TestNext(t *testing.T) {
 		{name: "in a pause that is called back", tweaks: tweaks{absent, in(cool, hour, ""), used}, phase: refused, reason: "Missing", after: AbsentPause},
 		{name: "nothing to confirm", tweaks: tweaks{absent, absentFor(hour), used, func(o *Observed) { o.Confirmation = "" }}, action: LetGo, phase: ease, reason: "Releasing", after: soon},
 		{name: "no snapshot of it", tweaks: tweaks{absent, snapshotted, absentFor(hour)}, phase: refused, reason: "Missing", after: poll},
+		{name: "no named snapshot of it", tweaks: tweaks{absent, snapshotted, absentFor(hour), state(SnapshotUsable)}, phase: refused, reason: "Missing", after: poll},
 		{name: "no finished snapshot of it", tweaks: tweaks{absent, snapshotted, absentFor(hour), in(snapping, hour, "final-1"), state(SnapshotRunning)}, phase: snapping, age: hour, snapshot: "final-1", reason: "Missing", after: poll},
 		{name: "a usable snapshot of it", tweaks: tweaks{absent, snapshotted, absentFor(hour), in(cool, hour, "final-1"), state(SnapshotUsable)}, action: LetGo, phase: ease, reason: "Releasing", after: soon},
 		{name: "and no snapshot any more", tweaks: tweaks{absent, snapshotted, absentFor(hour), in(cool, hour, "final-1")}, phase: refused, snapshot: "final-1", reason: "Missing", after: poll},
