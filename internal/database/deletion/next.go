@@ -171,10 +171,11 @@ func (o Observed) destroying() Step {
 func (o Observed) missing(agreed bool) Step {
 	record := o.at(v1alpha1.DeletionRefused)
 	record.Snapshot = o.Record.Snapshot // A usable one is still the one that the policy asks for.
-	if agreed && o.underWay() {
-		record = o.Record
+	saved := o.Policy != v1alpha1.DatabaseSnapshot || o.Record.Snapshot != "" && o.Snapshot == SnapshotUsable
+	if agreed && o.underWay() && (saved || o.Record.Phase == v1alpha1.DeletionSnapshotting) {
+		record = o.Record // One read that does not find the database is no reason to begin anew.
 	}
-	if o.Policy == v1alpha1.DatabaseSnapshot && (o.Record.Snapshot == "" || o.Snapshot != SnapshotUsable) {
+	if !saved {
 		return Step{Record: record, Reason: v1alpha1.ReasonMissing, Message: o.missingUnsaved(), After: poll}
 	}
 	if step := o.absent(record); step != nil {
