@@ -74,6 +74,9 @@ func TestRead(t *testing.T) {
 		"being deleted": {
 			in(ok, "metadata: {", `metadata: {deletionTimestamp: "2026-01-02T03:04:05Z", `), "", deleting, "takes connections",
 		},
+		"no service yet": {
+			in(ok, "  writeService: shop-db-db-rw\n", ""), "", func() database.Facts { f := down; f.Host, f.Port = "", 0; return f }(), "does not take",
+		},
 		"no status at all":              {"metadata: {uid: u}\nspec: {instances: 1}", "", database.Facts{Exists: true, ID: "u"}, "watches namespace shop"},
 		"an older version is asked for": {in(ok), "15", up, "cannot become 15, which is older"},
 		"by digest": {
@@ -142,6 +145,7 @@ func TestReadSnapshot(t *testing.T) {
 		"failed":              {mine + ref + "\nstatus: {phase: failed, error: no class}", ready, failed, "no class"},
 		"complete of nothing": {mine + ref + "\nstatus: {phase: completed}", ready, wait, "names no VolumeSnapshot"},
 		"more parts":          {strings.Replace(done, "elements: [", "elements: [{name: shop-db-final-wal, type: PG_WAL}, ", 1), ready, wait, "parts besides"},
+		"not of the data":     {strings.Replace(done, "PG_DATA", "PG_WAL", 1), ready, wait, "parts besides"},
 		"snapshot gone":       {done, "", wait, "is gone"},
 		"snapshot not ready":  {done, mine + "\nstatus: {readyToUse: false}", wait, "not ready yet"},
 		"snapshot, no status": {done, mine, wait, "not ready yet"},
