@@ -173,6 +173,7 @@ func TestNotToldTheSameAgain(t *testing.T) {
 		"and not again":                 {wanted(storage("41Gi")), `{allocatedStorage: 44}`, "allocatedStorage", int64(44)},
 		"a disk never shrinks":          {wanted(storage("50Gi")), `{allocatedStorage: 100}`, "allocatedStorage", int64(100)},
 		"RDS's least":                   {wanted(), "{}", "allocatedStorage", int64(20)},
+		"the least of IO1":              {wanted(full, storage("5Gi")), "{}", "allocatedStorage", int64(100)},
 		"the key's ARN for its alias":   {wanted(full), `{kmsKeyID: "arn:aws:kms:eu-central-1:1:key/1"}`, "kmsKeyID", "arn:aws:kms:eu-central-1:1:key/1"},
 		"the network stays":             {wanted(full), `{dbSubnetGroupName: other}`, "dbSubnetGroupName", "other"},
 		"the order of security groups":  {wanted(full), `{vpcSecurityGroupIDs: [sg-4e5f, sg-0a1b2c3d]}`, "vpcSecurityGroupIDs", []any{"sg-4e5f", "sg-0a1b2c3d"}},
@@ -218,6 +219,15 @@ status: {conditions: [{type: ACK.ResourceSynced, status: "True", lastTransitionT
 		"no conditions":             {"status: {conditions", "status: {others", false, "not lifted"},
 		"nobody says who changed":   {"f:deletionProtection", "f:other", false, "not lifted"},
 		"another change after that": {"f:engineVersion", "f:deletionProtection", false, "not lifted"},
+		"an older change is listed last, and counts for nothing": {
+			`10:00:05Z", fieldsType: FieldsV1, fieldsV1: {"f:spec": {"f:deletionProtection": {}}}}
+  - {manager: ack, operation: Update, time: "2026-01-02T11:00:00Z", fieldsType: FieldsV1, fieldsV1: {"f:spec": {"f:engineVersion"`,
+			`10:00:09Z", fieldsType: FieldsV1, fieldsV1: {"f:spec": {"f:deletionProtection": {}}}}
+  - {manager: ack, operation: Update, time: "2026-01-02T09:00:00Z", fieldsType: FieldsV1, fieldsV1: {"f:spec": {"f:deletionProtection"`, false, "not lifted",
+		},
+		"not before the newest": {
+			`11:00:00Z", fieldsType: FieldsV1, fieldsV1: {"f:spec": {"f:engineVersion"`, `10:00:07Z", fieldsType: FieldsV1, fieldsV1: {"f:spec": {"f:deletionProtection"`, false, "not lifted",
+		},
 		"a reason": {
 			`status: {conditions: [`, `status: {conditions: [{type: ACK.Recoverable, status: "True", message: throttled}, `, true, "",
 		},
