@@ -45,6 +45,9 @@ func TestNamesNeverChange(t *testing.T) {
 	if got := naming.Sample("shop", "python"); got != "shop-sample-python" {
 		t.Errorf("Sample = %q, want shop-sample-python", got)
 	}
+	if got := naming.RDS("shop", "shop-db-db", "0f0e0d0c-1111-2222-3333-444455556666"); got != "beanpod-shop-shop-db-db-0392d22e0e" {
+		t.Errorf("RDS = %q", got)
+	}
 	if got := naming.Release("shop", 7); got != "shop-release-7" {
 		t.Errorf("Release = %q, want shop-release-7", got)
 	}
@@ -129,6 +132,24 @@ func TestLongNames(t *testing.T) {
 				t.Errorf("%s of %s has the name of %s: %s", what, end, other, got)
 			}
 			seen[got] = what + " of " + end
+		}
+	}
+}
+
+// TestRDS is about what AWS takes as an identifier: at most 63 letters, digits and single hyphens, a letter first and no hyphen last.
+func TestRDS(t *testing.T) {
+	t.Parallel()
+	allowed := regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	seen := map[string]bool{}
+	for _, namespace := range []string{"shop", "0shop", "shop--a", strings.Repeat("n", 63)} {
+		for _, name := range []string{"a", "a.b", "A:b/c_d", "-a--b-", strings.Repeat("a-", 25)} {
+			for _, id := range []string{"1", "2"} {
+				got := naming.RDS(namespace, name, id)
+				if !allowed.MatchString(got) || len(got) > 63 || seen[got] {
+					t.Errorf("%s, %s and %s make %q, which AWS refuses or has already", namespace, name, id, got)
+				}
+				seen[got] = true
+			}
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
@@ -105,9 +104,12 @@ func snapshots(w database.Wanted) map[string]any {
 	return out
 }
 
+// marks are for what CloudNativePG makes: the label that says who manages an object is its own.
 func marks(w database.Wanted) map[string]any {
-	metadata := w.Metadata("")
-	return runtime.DeepCopyJSON(map[string]any{"labels": metadata["labels"], "annotations": metadata["annotations"]})
+	return map[string]any{
+		"labels":      map[string]any{v1alpha1.LabelDatabase: w.Claim},
+		"annotations": map[string]any{v1alpha1.AnnotationDatabaseID: w.ID},
+	}
 }
 
 // image is empty where CloudNativePG chooses. What runs stays when nobody cares for the version any more, or when it cannot become another one.

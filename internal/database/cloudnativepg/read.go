@@ -56,7 +56,7 @@ func (Provider) Read(w database.Wanted, have database.Objects) database.Facts {
 	}
 	facts.Ready = facts.Host != "" && slices.Contains(serving, phase) && primaryServes(cluster)
 	advice, isStuck := stuck[phase]
-	facts.Failed = isStuck && !facts.Ready
+	facts.Failed = isStuck
 	facts.Message = message(w, cluster, facts.Ready, advice)
 	return facts
 }

@@ -6,6 +6,7 @@ package rds
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +37,7 @@ func (Provider) Objects(w database.Wanted, have database.Objects) []database.Obj
 		"backupRetentionPeriod": backups(p),
 		"copyTagsToSnapshot":    true,
 		"deletionProtection":    true,
-		"tags":                  tags(w),
+		"tags":                  ordered(instance, "tags", tags(w)),
 	})
 	if v := version(w, instance); v != "" {
 		spec["engineVersion"] = v
@@ -49,7 +50,7 @@ func (Provider) Objects(w database.Wanted, have database.Objects) []database.Obj
 		for i, id := range p.SecurityGroupIDs {
 			ids[i] = id
 		}
-		spec["vpcSecurityGroupIDs"] = ids
+		spec["vpcSecurityGroupIDs"] = ordered(instance, "vpcSecurityGroupIDs", ids)
 	}
 	intent := map[string]any{
 		"apiVersion": instanceKind.GroupVersion().String(), "kind": instanceKind.Kind, "metadata": metadata(w, w.Resource), "spec": spec,
@@ -171,6 +172,23 @@ func tags(w database.Wanted) []any {
 		out = append(out, map[string]any{"key": key, "value": marks[key]})
 	}
 	return out
+}
+
+// ordered is a list in the order that ACK wrote it in, if it holds the same. To AWS it has no order; to the API server it has.
+func ordered(instance *unstructured.Unstructured, field string, want []any) []any {
+	if instance == nil {
+		return want
+	}
+	has, _, _ := unstructured.NestedSlice(instance.Object, "spec", field)
+	for _, one := range want {
+		if !slices.ContainsFunc(has, func(other any) bool { return reflect.DeepEqual(one, other) }) {
+			return want
+		}
+	}
+	if len(has) != len(want) {
+		return want
+	}
+	return has
 }
 
 // text reads a field; empty when it or the object is not there.

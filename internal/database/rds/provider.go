@@ -137,11 +137,11 @@ func (Provider) Released(w database.Wanted, have database.Objects) (bool, string
 	return true, ""
 }
 
-// lastChange is when somebody other than ACK's status writes last changed the object; zero when nothing says it.
+// lastChange is when somebody who owns the protection last changed the object; zero when nothing says it.
 func lastChange(o *unstructured.Unstructured) time.Time {
 	var last time.Time
 	for _, entry := range o.GetManagedFields() {
-		if entry.Subresource == "" && entry.Time != nil && entry.FieldsV1 != nil &&
+		if entry.Time != nil && entry.FieldsV1 != nil &&
 			strings.Contains(string(entry.FieldsV1.Raw), `"f:deletionProtection"`) && entry.Time.After(last) {
 			last = entry.Time.Time
 		}

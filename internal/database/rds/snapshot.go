@@ -41,6 +41,9 @@ func (Provider) ReadSnapshot(w database.Wanted, name string, have database.Objec
 	facts := database.SnapshotFacts{Exists: true, Name: text(snapshot, "spec", "dbSnapshotIdentifier")}
 	instance := have[instanceRef(w)]
 	of, is := text(snapshot, "status", "dbiResourceID"), text(instance, "status", "dbiResourceID")
+	if instance == nil {
+		is = of // the database is gone already, and the identity on the object must do
+	}
 	state := text(snapshot, "status", "status")
 	switch progress := number(snapshot, "status", "percentProgress"); {
 	case snapshot.GetAnnotations()[v1alpha1.AnnotationDatabaseID] != w.ID || of != "" && is != "" && of != is:
