@@ -23,7 +23,7 @@ const ConditionStalled = "Stalled"
 
 // ConditionTerminating is present, and True, only while deletion waits; its message names what it waits for.
 //
-// Reasons when True: TerminationProtected, InUse, EnvironmentsExist, WaitingForChildren.
+// Reasons when True: TerminationProtected, InUse, EnvironmentsExist, WaitingForChildren, QueueNotEmpty, QueueDeletionFailed, QueueNotConfigured.
 const ConditionTerminating = "Terminating"
 
 // ConditionFieldsSupported says whether this release acts on every field that is set.
@@ -258,6 +258,10 @@ const (
 	ReasonEnvironmentsExist = "EnvironmentsExist"
 	// ReasonWaitingForChildren means that children are still going away.
 	ReasonWaitingForChildren = "WaitingForChildren"
+	// ReasonQueueNotEmpty means that the generated queue is to be deleted, and that messages are in it.
+	ReasonQueueNotEmpty = "QueueNotEmpty"
+	// ReasonQueueDeletionFailed means that the generated queue is to be deleted, and that its broker does not answer or refuses.
+	ReasonQueueDeletionFailed = "QueueDeletionFailed"
 )
 
 // ConditionVersionsWithinLimit says whether the version lifecycle of an Application is kept.

@@ -121,7 +121,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		}).SetupWithManager(mgr, opts),
 		environment.New(environment.Dependencies{
 			Client: c, Live: live, Logs: logs, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Queues: watcher, Now: o.Now,
-			Scaler: &environment.Scaler{Depths: poller, Daemons: queues.Daemons{}},
+			Scaler: &environment.Scaler{Depths: poller, Daemons: queues.Daemons{}}, Deleter: queues.NewDeleter(queues.Brokers, live),
 		}).SetupWithManager(mgr, opts),
 		mgr.Add(watcher),
 		mgr.Add(poller),

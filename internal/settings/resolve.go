@@ -86,7 +86,7 @@ func Resolve(l Layers) (Settings, []Problem) {
 	problems = append(problems, mounts(s.Pod)...)
 	problems = append(problems, callers(env.Spec.Isolation)...)
 	problems = append(problems, window(env.Spec.ManagedUpdates)...)
-	s.Unsupported = unsupported(env, l.Operator)
+	s.Unsupported = unsupported(env)
 	s.Configuration = configurationHash(s, l)
 	s.Change = revisionHash(s, "")
 	s.Revision = revisionHash(s, s.RestartToken)

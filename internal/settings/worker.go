@@ -37,8 +37,6 @@ type Worker struct {
 	Image string
 	// Credentials names the Secret with the queue's credentials; empty: none.
 	Credentials string
-	// DeletesQueue is true when the queue goes with the Environment.
-	DeletesQueue bool
 	// Warnings are sentences on settings that are possible and risk messages.
 	Warnings []string
 }
@@ -58,7 +56,7 @@ func worker(l Layers, processes []Process) (*Worker, []Problem) {
 	main := processes[0]
 	problems = append(problems, daemonPort(processes)...)
 	out := &Worker{
-		Image: l.Operator.BundleImage, Credentials: credentials, DeletesQueue: DeletesQueue(env),
+		Image: l.Operator.BundleImage, Credentials: credentials,
 		Config: contract.Config{
 			Queue: queue, Application: fmt.Sprintf("http://127.0.0.1:%d", main.Port), HealthPath: main.Health.Path,
 			Path: text(spec.Path, defaultPath), MimeType: text(spec.MimeType, defaultMimeType),

@@ -43,6 +43,7 @@ type Reconciler struct {
 	frame   *shell.Frame
 	queues  Queues
 	scaler  *Scaler
+	deleter Deleter
 	now     func() time.Time
 }
 
@@ -56,7 +57,7 @@ type Queues interface {
 	Events() <-chan event.GenericEvent
 }
 
-// Dependencies of a Reconciler; all but ClusterScoped, Queues, Scaler and InTurn are required.
+// Dependencies of a Reconciler; all but ClusterScoped, Queues, Scaler, Deleter and InTurn are required.
 type Dependencies struct {
 	// Client reads the cache and writes; Live reads the API server.
 	Client client.Client
@@ -75,6 +76,8 @@ type Dependencies struct {
 	Queues Queues
 	// Scaler asks brokers; nil: nothing scales by the depth of a queue.
 	Scaler *Scaler
+	// Deleter deletes generated queues; nil: all are retained, whatever their deletionPolicy.
+	Deleter Deleter
 	// InTurn writes the children of one pass one after another, so that a test can repeat a run exactly.
 	InTurn bool
 }
@@ -90,6 +93,7 @@ func New(d Dependencies) *Reconciler {
 		frame:   &shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
 		queues:  d.Queues,
 		scaler:  d.Scaler,
+		deleter: d.Deleter,
 		now:     d.Now,
 	}
 }
@@ -100,7 +104,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, env *v1alpha1.Environment) (
 		return ctrl.Result{}, err
 	}
 	before := env.DeepCopy()
-	p := r.run(ctx, env)
+	p, have := r.run(ctx, env)
+	if gone, err := r.dismantle(ctx, env, &p, have); gone || err != nil {
+		return ctrl.Result{}, err
+	}
 	summarize(env, p)
 	wait, err := r.frame.Commit(ctx, before, env, pace(before, env), transitions(before, env))
 	if err != nil {
@@ -127,17 +134,19 @@ type pass struct {
 	err error
 	// silence is when a queue that does not answer is worth a word; zero: it answers, or it already is.
 	silence time.Time
+	// ending is what a deletion waits for.
+	ending ending
 	// again is when to look again although nothing changed.
 	again time.Duration
 }
 
 // run strings the stages together. A stage that fails stops the writing ones after it; what runs is assessed all the same.
-func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
+func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, snapshot.Children) {
 	p := pass{at: r.now()}
 	now, have, err := observe.Take(ctx, r.client, env, r.loader.Operator.GatewayAPI)
 	if err != nil {
 		p.err = err
-		return p
+		return p, have
 	}
 	now.Queue = r.look(env, now)
 	p.now, p.observed = now, true
@@ -158,7 +167,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 	input := health.Input{Now: staying(p.now, p.step), At: p.at, Wanted: wanted(env, p)}
 	p.health = health.Assess(input)
 	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake, p.silence)
-	return p
+	return p, have
 }
 
 // staying is what exists, with the instances of slots that are not wanted any more as what they are in a moment: terminating.

@@ -231,22 +231,22 @@ func (r *Reconciler) forgetting() predicate.Predicate {
 // wakes that Environment, which could not use the name so far.
 type children struct{}
 
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+type work = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // Create implements handler.EventHandler.
-func (children) Create(_ context.Context, e event.CreateEvent, q queue) { enqueueOwner(e.Object, q) }
+func (children) Create(_ context.Context, e event.CreateEvent, q work) { enqueueOwner(e.Object, q) }
 
 // Update implements handler.EventHandler. The old owner counts too, so that a removed owner reference is noticed.
-func (children) Update(_ context.Context, e event.UpdateEvent, q queue) {
+func (children) Update(_ context.Context, e event.UpdateEvent, q work) {
 	enqueueOwner(e.ObjectOld, q)
 	enqueueOwner(e.ObjectNew, q)
 }
 
 // Generic implements handler.EventHandler.
-func (children) Generic(_ context.Context, e event.GenericEvent, q queue) { enqueueOwner(e.Object, q) }
+func (children) Generic(_ context.Context, e event.GenericEvent, q work) { enqueueOwner(e.Object, q) }
 
 // Delete implements handler.EventHandler.
-func (children) Delete(_ context.Context, e event.DeleteEvent, q queue) {
+func (children) Delete(_ context.Context, e event.DeleteEvent, q work) {
 	if enqueueOwner(e.Object, q) {
 		return
 	}
@@ -256,7 +256,7 @@ func (children) Delete(_ context.Context, e event.DeleteEvent, q queue) {
 	}
 }
 
-func enqueueOwner(o client.Object, q queue) bool {
+func enqueueOwner(o client.Object, q work) bool {
 	owner := metav1.GetControllerOf(o)
 	if owner == nil || owner.Kind != "Environment" || !strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/") {
 		return false
