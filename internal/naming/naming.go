@@ -147,6 +147,16 @@ func Queue(namespace, environment string) string {
 	return "beanpod-" + namespace + "-" + environment + "-" + digest(namespace, environment)
 }
 
+// maxShortQueue leaves room for the name of the dead-letter queue in the 80 characters of SQS.
+const maxShortQueue = 75
+
+// ShortQueue is Queue where names of queues must be short.
+func ShortQueue(namespace, environment string) string {
+	end := "-" + digest(namespace, environment)
+	name := "beanpod-" + namespace + "-" + environment
+	return strings.TrimRight(name[:min(len(name), maxShortQueue-len(end))], "-") + end
+}
+
 // Host is the private, permanent host name of an Environment; empty without a base domain.
 func Host(environment, baseDomain string) string {
 	if baseDomain == "" {

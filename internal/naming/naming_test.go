@@ -51,6 +51,16 @@ func TestNamesNeverChange(t *testing.T) {
 	if got := naming.Evidence("shop", 7); got != "shop-deployment-7" {
 		t.Errorf("Evidence = %q, want shop-deployment-7", got)
 	}
+	if got := naming.Queue("team", "jobs"); got != "beanpod-team-jobs-c2ab5ef63d" {
+		t.Errorf("Queue = %q", got)
+	}
+	if got := naming.ShortQueue("team", "jobs"); got != naming.Queue("team", "jobs") {
+		t.Errorf("ShortQueue = %q", got)
+	}
+	long := strings.Repeat("n", 63)
+	if a, b := naming.ShortQueue(long, "jobs"), naming.ShortQueue(long, "jobs-2"); len(a) != 75 || len(b) != 75 || a == b {
+		t.Errorf("ShortQueue = %q and %q, want two names of 75", a, b)
+	}
 	if got := naming.Host("shop", "apps.example.com"); got != "shop.apps.example.com" {
 		t.Errorf("Host = %q", got)
 	}

@@ -88,7 +88,7 @@ func remove(ctx context.Context, q queue.Queue, s Source, consent Consent) (queu
 	if !ok {
 		return queue.Depth{}, fmt.Errorf("queues of %s cannot be deleted from here; delete %s with the broker's own tools", s.Coordinates.Provider, name)
 	}
-	depth, err := q.Depth(ctx)
+	depth, err := remover.Remains(ctx)
 	if err != nil {
 		return queue.Depth{}, fmt.Errorf("asking whether messages are in the queue %s: %w", name, err)
 	}

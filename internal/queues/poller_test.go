@@ -81,6 +81,8 @@ func (o *opened) Close() error {
 	return nil
 }
 
+func (o *opened) Remains(ctx context.Context) (queue.Depth, error) { return o.Depth(ctx) }
+
 func (o *opened) Remove(context.Context) error {
 	o.broker.set(func(b *broker) { b.removed++ })
 	return nil

@@ -157,7 +157,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, 
 	layers.Restart, layers.Rebuild = current.Restart, current.Rebuild
 	cfg, problems := settings.Resolve(layers)
 	p.cfg, p.err = cfg, firstOf(err, invalid(problems), missingGateway(cfg, r.loader.Operator))
-	if p.err == nil {
+	if p.err == nil && !withdrawn(env, now) {
 		p.step = launch(env, now, rollout.Next(target(env, p), now, p.at), p)
 		p.waiting, p.err = r.write(ctx, env, &p, have)
 	} else if len(now.Slots) > 0 {
@@ -168,6 +168,11 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, 
 	p.health = health.Assess(input)
 	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake, p.silence)
 	return p, have
+}
+
+// withdrawn says whether the instances of an Environment that goes away are gone: nothing is deployed any more.
+func withdrawn(env *v1alpha1.Environment, now snapshot.Snapshot) bool {
+	return leaving(env) && len(now.Slots) == 0
 }
 
 // staying is what exists, with the instances of slots that are not wanted any more as what they are in a moment: terminating.

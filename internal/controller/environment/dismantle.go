@@ -53,7 +53,12 @@ func (r *Reconciler) dismantle(ctx context.Context, env *v1alpha1.Environment, p
 		p.ending = ending{v1alpha1.ReasonWaitingForChildren, remaining(*p) + "; the queue is deleted after them"}
 		return false, nil
 	}
-	if p.ending = r.deleteQueue(ctx, env); p.ending.reason != "" {
+	switch p.ending, err = r.deleteQueue(ctx, env); {
+	case errors.Is(err, errRecalled):
+		return true, nil // the cache is about to show another Environment, which wakes the next pass
+	case err != nil:
+		return false, err
+	case p.ending.reason != "":
 		p.lookAgain(p.at.Add(p.ending.again()))
 		return false, nil
 	}
@@ -73,12 +78,12 @@ func (e ending) again() time.Duration {
 	return queueRetry
 }
 
-// deleteQueue deletes the generated queue, or says what it waits for.
-func (r *Reconciler) deleteQueue(ctx context.Context, env *v1alpha1.Environment) ending {
+// deleteQueue deletes the generated queue, or says what it waits for. Its only error is errRecalled.
+func (r *Reconciler) deleteQueue(ctx context.Context, env *v1alpha1.Environment) (ending, error) {
 	op := r.loader.Operator
 	if op.Queue == "" {
 		return ending{v1alpha1.ReasonQueueNotConfigured, "the queue of the environment is to be deleted with it, and the operator has no broker any more where it could be; " +
-			"set queue.url in its chart again, or " + retain}
+			"set queue.url in its chart again, or " + retain}, nil
 	}
 	where := queues.SourceOf(contract.Config{Queue: settings.Generated(env, op)}, env.Namespace, "", "")
 	depth, err := r.deleter.Delete(ctx, where, func(ctx context.Context) (bool, error) { return r.consent(ctx, env) })
@@ -87,15 +92,17 @@ func (r *Reconciler) deleteQueue(ctx context.Context, env *v1alpha1.Environment)
 	case err == nil:
 		r.frame.Recorder.Eventf(env, nil, eventType(false), "QueueDeleted", "Terminate", "The queue %s and its dead-letter queue are deleted: %s",
 			where.Coordinates.Name, queues.Count(depth))
-		return ending{}
-	case errors.Is(err, queues.ErrBusy), errors.Is(err, errRecalled):
-		return ending{v1alpha1.ReasonWaitingForChildren, "the queue is deleted next"}
+		return ending{}, nil
+	case errors.Is(err, errRecalled):
+		return ending{}, err
+	case errors.Is(err, queues.ErrBusy):
+		return ending{v1alpha1.ReasonWaitingForChildren, "the queue is deleted next"}, nil
 	case errors.As(err, &full):
 		return ending{v1alpha1.ReasonQueueNotEmpty, fmt.Sprintf("%s; empty it, or let them be deleted: kubectl -n %s annotate environments.beanpod.dev %s %s=%s, or %s",
-			full.Error(), env.Namespace, env.Name, v1alpha1.AnnotationDeleteQueueMessages, env.UID, retain)}
+			full.Error(), env.Namespace, env.Name, v1alpha1.AnnotationDeleteQueueMessages, env.UID, retain)}, nil
 	default:
 		return ending{v1alpha1.ReasonQueueDeletionFailed, fmt.Sprintf("the queue is not deleted yet: %s; it is tried again every %s: see to the broker, or %s",
-			strings.TrimSuffix(err.Error(), "."), queueRetry, retain)}
+			strings.TrimSuffix(err.Error(), "."), queueRetry, retain)}, nil
 	}
 }
 
