@@ -6,7 +6,6 @@ package environment
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -168,24 +167,6 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, 
 	p.health = health.Assess(input)
 	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake, p.silence)
 	return p, have
-}
-
-// withdrawn says whether the instances of an Environment that goes away are gone: nothing is deployed any more.
-func withdrawn(env *v1alpha1.Environment, now snapshot.Snapshot) bool {
-	return leaving(env) && len(now.Slots) == 0
-}
-
-// staying is what exists, with the instances of slots that are not wanted any more as what they are in a moment: terminating.
-func staying(now snapshot.Snapshot, step plan.Step) snapshot.Snapshot {
-	if len(step.Slots) == 0 {
-		return now
-	}
-	now.Instances = slices.Clone(now.Instances)
-	for i := range now.Instances {
-		kept := slices.ContainsFunc(step.Slots, func(s plan.Slot) bool { return s.Name == now.Instances[i].Slot })
-		now.Instances[i].Terminating = now.Instances[i].Terminating || !kept
-	}
-	return now
 }
 
 // lookAgain sets when the next pass is due although nothing changes.

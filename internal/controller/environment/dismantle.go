@@ -133,3 +133,8 @@ func terminating(p pass) condition.Verdict {
 	}
 	return condition.True(v1alpha1.ConditionTerminating, reason, message)
 }
+
+// withdrawn says whether the instances of an Environment that goes away are gone: nothing is deployed any more.
+func withdrawn(env *v1alpha1.Environment, now snapshot.Snapshot) bool {
+	return leaving(env) && len(now.Slots) == 0
+}

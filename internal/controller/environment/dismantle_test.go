@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -118,9 +119,11 @@ func policy(p string) func(*v1alpha1.Environment) {
 	return func(e *v1alpha1.Environment) { e.Spec.Worker.Queue.Generated.DeletionPolicy = p }
 }
 
-// look is a pass in a while: what it finds is in the status.
+// look is passes until what they find is in the status, which has its pace.
 func (w *world) look(ctx context.Context) (time.Duration, []string) {
 	GinkgoHelper()
+	w.later(2 * time.Second)
+	w.mustPass(ctx)
 	w.later(2 * time.Second)
 	return w.mustPass(ctx)
 }
@@ -234,10 +237,10 @@ var _ = Describe("Generated queues that go with their Environment", func() {
 		w.delete(ctx)
 		w.look(ctx)
 		w.left(ctx)
-		w.deleter = &meanwhile{Deleter: w.deleter, do: func() {
+		w.deleter = &meanwhile{Deleter: w.deleter, do: sync.OnceFunc(func() {
 			w.change(ctx, func(e *v1alpha1.Environment) { e.Finalizers = nil })
 			w.create(ctx, w.web(consuming(v1alpha1.Queue{Generated: &v1alpha1.GeneratedQueue{DeletionPolicy: "Delete"}})))
-		}}
+		})}
 		w.restart()
 		w.look(ctx)
 		Expect(w.environment(ctx).DeletionTimestamp).To(BeNil())
