@@ -12,6 +12,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
@@ -71,13 +72,14 @@ func Scheme() (*runtime.Scheme, error) {
 // ManagerOptions sets what the controllers need of the manager: caches that hold only what is used, and reads that see one's
 // own writes.
 func ManagerOptions(o Options, base ctrl.Options) (ctrl.Options, error) {
-	// Instances, release commands and builds.
+	// Instances, release commands and builds; Leases, because those of all nodes are renewed every ten seconds.
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
 	base.Cache.DefaultTransform = trim
 	base.Cache.ByObject = map[client.Object]cache.ByObject{
 		&corev1.Pod{}:                {Label: ours},
 		&appsv1.ControllerRevision{}: {Label: ours},
 		&batchv1.Job{}:               {Label: ours},
+		&coordinationv1.Lease{}:      {Label: ours},
 	}
 	if len(o.Namespaces) > 0 {
 		base.Cache.DefaultNamespaces = map[string]cache.Config{}

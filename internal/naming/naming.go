@@ -31,6 +31,9 @@ const (
 	NetworkPolicy           Kind = "NetworkPolicy"
 	ControllerRevision      Kind = "ControllerRevision"
 	Job                     Kind = "Job"
+	Lease                   Kind = "Lease"
+	Role                    Kind = "Role"
+	RoleBinding             Kind = "RoleBinding"
 )
 
 // Child identifies a child inside the namespace of its Environment.
@@ -111,8 +114,14 @@ func Candidates(environment string) []Child {
 		{PodDisruptionBudget, environment},
 		{Ingress, environment},
 		{HTTPRoute, environment},
+		{Lease, Election(environment)},
+		{Role, Election(environment)},
+		{RoleBinding, Election(environment)},
 	}
 }
+
+// Election is the name of the Lease that elects which instance enqueues periodic tasks, and of the Role and RoleBinding that go with it.
+func Election(environment string) string { return environment + "-periodic-tasks" }
 
 // Labels are on every child.
 func Labels(environment string, uid types.UID, application string) map[string]string {

@@ -76,6 +76,9 @@ func Resolve(l Layers) (Settings, []Problem) {
 	problems = append(problems, wrong...)
 	s.Worker, wrong = worker(l, s.Processes)
 	problems = append(problems, wrong...)
+	if s.Worker != nil {
+		s.Worker.elect(s)
+	}
 	s.rollouts(env)
 	s.Routing = routing(env, l.Operator, s.Processes)
 	s.isolation(env, l.Operator)

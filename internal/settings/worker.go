@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 )
 
@@ -75,6 +76,16 @@ func worker(l Layers, processes []Process) (*Worker, []Problem) {
 	return out, append(problems, wrong...)
 }
 
+// elect names the Lease that elects who enqueues periodic tasks, where there may be some and the broker elects nobody. Whether a bundle
+// has a cron.yaml only the daemon sees.
+func (w *Worker) elect(s Settings) {
+	q := w.Config.Queue
+	if q.Provider == "" || q.Provider.Elects() || fifo(q) || len(w.Config.Tasks) == 0 && s.Version.Artifact == nil {
+		return
+	}
+	w.Config.Lease = s.Namespace + "/" + naming.Election(s.Name)
+}
+
 // daemonPort finds a process that listens where the daemon does: both are in one pod.
 func daemonPort(processes []Process) []Problem {
 	for _, p := range processes {
@@ -136,10 +147,6 @@ func tasks(list []v1alpha1.PeriodicTask, queue contract.Coordinates) ([]contract
 			problems = append(problems, Problem{Field: field, Message: err.Error()})
 		}
 		out = append(out, task)
-	}
-	if len(list) > 0 && (queue.Provider == contract.RabbitMQ || queue.Provider == contract.SQS && !fifo(queue)) {
-		problems = append(problems, Problem{Field: "spec.worker.periodicTasks", Message: fmt.Sprintf("with %s nobody can be elected who enqueues them; "+
-			"use a queue on NATS or Redis, or enqueue from a CronJob of your own", queue.Provider)})
 	}
 	if len(list) > 0 && fifo(queue) {
 		problems = append(problems, Problem{Field: "spec.worker.periodicTasks", Message: "a FIFO queue takes no periodic tasks, " +

@@ -43,6 +43,9 @@
 - apiGroups: [beanpod.dev]
   resources: [environments]
   verbs: [delete, get, list, patch, watch]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create, delete, get, list, update, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
@@ -54,6 +57,9 @@
   verbs: [create, delete, get, list, patch, watch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
+  verbs: [create, delete, get, list, patch, watch]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [rolebindings, roles]
   verbs: [create, delete, get, list, patch, watch]
 {{- end }}
 

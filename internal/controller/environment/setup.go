@@ -14,9 +14,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
@@ -37,6 +39,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 	"github.com/beanpod-dev/beanpod/internal/inputs"
 	"github.com/beanpod-dev/beanpod/internal/lifecycle"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/observe"
 )
 
@@ -62,6 +65,9 @@ const (
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// Of Leases, update is only there to be granted to the daemons of workers: nobody can grant what he may not do himself.
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods;secrets;configmaps;resourcequotas,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=patch
@@ -89,11 +95,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&appsv1.Deployment{}, children{}).
 		Watches(&batchv1.Job{}, children{}).
+		Watches(&coordinationv1.Lease{}, children{}, builder.WithPredicates(shell.ComingAndGoing())).
 		Watches(&corev1.ResourceQuota{}, r.wakeNamespace(), builder.WithPredicates(quotaRaised())).
 		WithOptions(shell.Retrying(opts))
 	for _, kind := range []client.Object{
 		&corev1.Service{}, &corev1.ServiceAccount{}, &networkingv1.Ingress{}, &networkingv1.NetworkPolicy{},
 		&autoscalingv2.HorizontalPodAutoscaler{}, &policyv1.PodDisruptionBudget{}, &appsv1.ControllerRevision{},
+		&rbacv1.Role{}, &rbacv1.RoleBinding{},
 	} {
 		b.Watches(kind, children{}, builder.WithPredicates(butStatus()))
 	}
@@ -250,8 +258,9 @@ func (children) Delete(_ context.Context, e event.DeleteEvent, q work) {
 	if enqueueOwner(e.Object, q) {
 		return
 	}
-	name := strings.TrimSuffix(strings.TrimSuffix(e.Object.GetName(), "-a"), "-b")
-	for _, candidate := range slices.Compact([]string{e.Object.GetName(), name}) {
+	name := e.Object.GetName()
+	slot := strings.TrimSuffix(strings.TrimSuffix(name, "-a"), "-b")
+	for _, candidate := range slices.Compact([]string{name, slot, strings.TrimSuffix(name, naming.Election(""))}) {
 		q.Add(reconcile.Request{NamespacedName: client.ObjectKey{Namespace: e.Object.GetNamespace(), Name: candidate}})
 	}
 }
