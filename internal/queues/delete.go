@@ -14,6 +14,9 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
 
+// Depth is how many messages are in a queue: see queue.Depth.
+type Depth = queue.Depth
+
 // NotEmptyError says that a queue was not deleted because there are messages in it.
 type NotEmptyError struct {
 	Name  string

@@ -20,12 +20,11 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
-	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
 
 // Deleter deletes generated queues: see queues.Deleter.
 type Deleter interface {
-	Delete(ctx context.Context, s queues.Source, consent queues.Consent) (queue.Depth, error)
+	Delete(ctx context.Context, s queues.Source, consent queues.Consent) (queues.Depth, error)
 }
 
 const (
