@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func TestLeaseOnAPIServer(t *testing.T) {
 	folder := account(t, admin, config.CAData)
 	w := newWorld()
 	elector := func() *lease.Lease {
-		l, err := lease.Open("shop/jobs-periodic-tasks", lease.API{URL: config.Host, Folder: folder, Now: w.Now})
+		l, err := lease.Open("shop/jobs-periodic-tasks", lease.API{URL: "https://" + strings.TrimSuffix(strings.TrimPrefix(config.Host, "https://"), "/"), Folder: folder, Now: w.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
