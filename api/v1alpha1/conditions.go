@@ -23,9 +23,9 @@ const ConditionStalled = "Stalled"
 
 // ConditionTerminating is present, and True, only while deletion waits; its message names what it waits for.
 //
-// Reasons when True: TerminationProtected, InUse, EnvironmentsExist, WaitingForChildren. Of a DatabaseClaim also DeletionProtected,
-// ClassNotFound, ClassRefuses, Unconfirmed, ProviderUnavailable, NotOurs, Missing, Snapshotting, SnapshotFailed, Cooling, Destroying
-// and Releasing.
+// Reasons when True: TerminationProtected, InUse, EnvironmentsExist, WaitingForChildren, QueueNotEmpty, QueueDeletionFailed,
+// QueueNotConfigured. Of a DatabaseClaim also DeletionProtected, ClassNotFound, ClassRefuses, Unconfirmed, ProviderUnavailable, NotOurs,
+// Missing, Snapshotting, SnapshotFailed, Cooling, Destroying and Releasing.
 const ConditionTerminating = "Terminating"
 
 // ConditionFieldsSupported says whether this release acts on every field that is set.
@@ -343,6 +343,10 @@ const (
 	ReasonDestroying = "Destroying"
 	// ReasonReleasing means that nothing is left to do.
 	ReasonReleasing = "Releasing"
+	// ReasonQueueNotEmpty means that the generated queue is to be deleted, and that messages are in it.
+	ReasonQueueNotEmpty = "QueueNotEmpty"
+	// ReasonQueueDeletionFailed means that the generated queue is to be deleted, and that its broker does not answer or refuses.
+	ReasonQueueDeletionFailed = "QueueDeletionFailed"
 )
 
 // ConditionVersionsWithinLimit says whether the version lifecycle of an Application is kept.

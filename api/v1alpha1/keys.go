@@ -45,6 +45,9 @@ const (
 	AnnotationAbortRequested = "beanpod.dev/abort-requested"
 	// AnnotationUpdateRequested installs the newest platform version that spec.managedUpdates.level allows now, outside the window too.
 	AnnotationUpdateRequested = "beanpod.dev/update-requested"
+	// AnnotationDeleteQueueMessages, with the UID of an Environment whose generated queue has deletionPolicy Delete as its value, lets
+	// the queue be deleted with the messages that are in it. Taking it away calls that back until it happens.
+	AnnotationDeleteQueueMessages = "beanpod.dev/delete-queue-messages"
 	// AnnotationForceDelete, with the value "true" on an Application that is being deleted, deletes its Environments too.
 	AnnotationForceDelete = "beanpod.dev/force-delete"
 )
@@ -181,6 +184,8 @@ const (
 	FinalizerApplication = "beanpod.dev/application"
 	// FinalizerDatabase keeps a DatabaseClaim until its data are safe, or gone as its policy says.
 	FinalizerDatabase = "beanpod.dev/database"
+	// FinalizerQueue keeps an Environment until its generated queue is deleted, as deletionPolicy Delete asks for.
+	FinalizerQueue = "beanpod.dev/queue"
 	// FinalizerProtection keeps an Environment, with everything it runs, while spec.terminationProtection is true.
 	FinalizerProtection = "beanpod.dev/termination-protection"
 )

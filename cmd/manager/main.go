@@ -32,7 +32,6 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/store"
 	"github.com/beanpod-dev/beanpod/internal/store/server"
-	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 )
 
 // version is set by the linker.
@@ -80,7 +79,7 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.storeURL, "store-url", "", "URL under which pods reach that address; needed with --store.")
 	set.StringVar(&f.bundleImage, "bundle-image", "", "The operator's own image, with which builds and instances of bundles begin, and which holds the queue daemon of workers; needed with --store, and for tier Worker.")
 	f.images.bind(set)
-	set.StringVar(&f.queue, "queue", "", "URL of the NATS servers with JetStream on which generated queues of workers are made: nats://nats.queues:4222; several are separated by commas; unset: none are made.")
+	set.StringVar(&f.queue, "queue", "", "Where generated queues of workers are made: the URL of NATS servers with JetStream, nats://nats.queues:4222, several separated by commas; or an endpoint of SQS, https://sqs.REGION.amazonaws.com, or another with ?region=REGION; unset: none are made.")
 	set.StringVar(&f.databaseImage, "database-image", "docker.io/library/postgres", "Image of PostgreSQL, without a tag, of databases whose class names none.")
 	set.DurationVar(&f.databaseDeletionDelay, "database-deletion-delay", deletion.DefaultDelay, "Pause before the database of a deleted DatabaseClaim is deleted, in which that can be called back.")
 	set.StringVar(&f.namespace, "namespace", "", "The operator's own namespace, which may ask the queue daemons of workers; unset: nobody may.")
@@ -211,8 +210,8 @@ func (f *flags) options() (controller.Options, error) {
 		return out, fmt.Errorf("--database-deletion-delay %s is not a pause", f.databaseDeletionDelay)
 	}
 	out.DatabaseDeletionDelay = f.databaseDeletionDelay
-	for _, server := range split(f.queue) {
-		if text := settings.CheckBroker(contract.NATS, server); text != "" {
+	if f.queue != "" {
+		if text := settings.CheckOperatorQueue(f.queue); text != "" {
 			return out, fmt.Errorf("--queue: %s", text)
 		}
 	}

@@ -319,16 +319,19 @@ func (a *Applier) prune(ctx context.Context, env *v1alpha1.Environment, want []o
 
 // delete removes exactly the object that was looked at, never a successor of the same name.
 func (a *Applier) delete(ctx context.Context, child naming.Child, live snapshot.Object) error {
+	if child.Kind == naming.Job {
+		// The Job stays until its pod is gone, so that no two release commands run at a time.
+		return a.remove(ctx, child, live, metav1.DeletePropagationForeground)
+	}
+	return a.remove(ctx, child, live, metav1.DeletePropagationBackground)
+}
+
+func (a *Applier) remove(ctx context.Context, child naming.Child, live snapshot.Object, how metav1.DeletionPropagation) error {
 	obj, ok := live.DeepCopyObject().(client.Object)
 	if !ok {
 		return fmt.Errorf("deleting %s: not an API object", child)
 	}
 	uid := live.GetUID()
-	how := metav1.DeletePropagationBackground
-	if child.Kind == naming.Job {
-		// The Job stays until its pod is gone, so that no two release commands run at a time.
-		how = metav1.DeletePropagationForeground
-	}
 	err := a.Client.Delete(ctx, obj, client.Preconditions{UID: &uid}, client.PropagationPolicy(how))
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s: %w", child, err)

@@ -12,6 +12,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
@@ -81,7 +82,7 @@ func Scheme() (*runtime.Scheme, error) {
 // ManagerOptions sets what the controllers need of the manager: caches that hold only what is used, and reads that see one's
 // own writes.
 func ManagerOptions(o Options, base ctrl.Options) (ctrl.Options, error) {
-	// Instances, release commands and builds.
+	// Instances, release commands and builds; Leases, because those of all nodes are renewed every ten seconds.
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
 	base.Cache.DefaultTransform = trim
 	base.Cache.ByObject = map[client.Object]cache.ByObject{
@@ -89,6 +90,7 @@ func ManagerOptions(o Options, base ctrl.Options) (ctrl.Options, error) {
 		&appsv1.ControllerRevision{}: {Label: ours},
 		&batchv1.Job{}:               {Label: ours},
 		&appsv1.StatefulSet{}:        {Label: ours},
+		&coordinationv1.Lease{}:      {Label: ours},
 	}
 	if len(o.Namespaces) > 0 {
 		base.Cache.DefaultNamespaces = map[string]cache.Config{}
@@ -132,7 +134,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		}).SetupWithManager(mgr, opts),
 		environment.New(environment.Dependencies{
 			Client: c, Live: live, Logs: logs, Recorder: events, Operator: op, ClusterScoped: clusterScoped, Queues: watcher, Now: o.Now,
-			Scaler: &environment.Scaler{Depths: poller, Daemons: queues.Daemons{}},
+			Scaler: &environment.Scaler{Depths: poller, Daemons: queues.Daemons{}}, Deleter: queues.NewDeleter(queues.Brokers, live),
 		}).SetupWithManager(mgr, opts),
 		mgr.Add(watcher),
 		mgr.Add(poller),

@@ -7,9 +7,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -23,6 +25,11 @@ func trim(obj any) (any, error) {
 		return obj, nil //nolint:nilerr // tombstones have no metadata, and nothing to trim
 	}
 	m.SetManagedFields(nil)
+	if lease, ok := obj.(*coordinationv1.Lease); ok {
+		// It belongs to the daemons of its Environment: that it is there is all that counts here.
+		lease.Spec = coordinationv1.LeaseSpec{}
+		lease.Annotations = nil
+	}
 	if owner := metav1.GetControllerOf(m); owner == nil || owner.Kind != "Environment" && owner.Kind != "ApplicationVersion" {
 		trimStranger(obj, m)
 	}
@@ -51,6 +58,10 @@ func trimStranger(obj any, m metav1.Object) {
 		o.Spec, o.Status = batchv1.JobSpec{}, batchv1.JobStatus{}
 	case *gatewayv1.HTTPRoute:
 		o.Spec, o.Status = gatewayv1.HTTPRouteSpec{}, gatewayv1.HTTPRouteStatus{}
+	case *rbacv1.Role:
+		o.Rules = nil
+	case *rbacv1.RoleBinding:
+		o.Subjects, o.RoleRef = nil, rbacv1.RoleRef{}
 	case *metav1.PartialObjectMetadata:
 	default:
 		return

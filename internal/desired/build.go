@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/desired/election"
 	"github.com/beanpod-dev/beanpod/internal/desired/isolation"
 	"github.com/beanpod-dev/beanpod/internal/desired/object"
 	"github.com/beanpod-dev/beanpod/internal/desired/scaling"
@@ -28,6 +29,9 @@ func Build(s settings.Settings, step plan.Step, now snapshot.Snapshot) ([]object
 	var list builder
 	list.add(s.Pod.ServiceAccountName == "", func() (object.Object, error) { return workload.ServiceAccount(s) })
 	list.add(true, func() (object.Object, error) { return isolation.NetworkPolicy(s) })
+	for _, build := range []func(settings.Settings) (object.Object, error){election.Lease, election.Role, election.RoleBinding} {
+		list.add(s.Worker != nil && s.Worker.Config.Lease != "", func() (object.Object, error) { return build(s) })
+	}
 	for _, slot := range step.Slots {
 		list.add(true, func() (object.Object, error) { return workload.Deployment(s, slot, now) })
 	}

@@ -31,6 +31,9 @@ const (
 	NetworkPolicy           Kind = "NetworkPolicy"
 	ControllerRevision      Kind = "ControllerRevision"
 	Job                     Kind = "Job"
+	Lease                   Kind = "Lease"
+	Role                    Kind = "Role"
+	RoleBinding             Kind = "RoleBinding"
 )
 
 // Child identifies a child inside the namespace of its Environment.
@@ -111,8 +114,14 @@ func Candidates(environment string) []Child {
 		{PodDisruptionBudget, environment},
 		{Ingress, environment},
 		{HTTPRoute, environment},
+		{Lease, Election(environment)},
+		{Role, Election(environment)},
+		{RoleBinding, Election(environment)},
 	}
 }
+
+// Election is the name of the Lease that elects which instance enqueues periodic tasks, and of the Role and RoleBinding that go with it.
+func Election(environment string) string { return environment + "-periodic-tasks" }
 
 // Labels are on every child.
 func Labels(environment string, uid types.UID, application string) map[string]string {
@@ -145,6 +154,16 @@ func SlotSelector(uid types.UID, slot string) map[string]string {
 // name may hold hyphens as an Environment's may, so that a hash of both tells them apart.
 func Queue(namespace, environment string) string {
 	return "beanpod-" + namespace + "-" + environment + "-" + digest(namespace, environment)
+}
+
+// maxShortQueue leaves room for the name of the dead-letter queue in the 80 characters of SQS.
+const maxShortQueue = 75
+
+// ShortQueue is Queue where names of queues must be short.
+func ShortQueue(namespace, environment string) string {
+	end := "-" + digest(namespace, environment)
+	name := "beanpod-" + namespace + "-" + environment
+	return strings.TrimRight(name[:min(len(name), maxShortQueue-len(end))], "-") + end
 }
 
 // Host is the private, permanent host name of an Environment; empty without a base domain.

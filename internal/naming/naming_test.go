@@ -26,6 +26,7 @@ func TestNamesNeverChange(t *testing.T) {
 	want := []string{
 		"ServiceAccount shop", "NetworkPolicy shop", "Service shop", "Service shop--candidate", "Deployment shop-a", "Deployment shop-b",
 		"HorizontalPodAutoscaler shop", "PodDisruptionBudget shop", "Ingress shop", "HTTPRoute shop",
+		"Lease shop-periodic-tasks", "Role shop-periodic-tasks", "RoleBinding shop-periodic-tasks",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("candidates (-want +got):\n%s", diff)
@@ -53,6 +54,16 @@ func TestNamesNeverChange(t *testing.T) {
 	}
 	if got := naming.Evidence("shop", 7); got != "shop-deployment-7" {
 		t.Errorf("Evidence = %q, want shop-deployment-7", got)
+	}
+	if got := naming.Queue("team", "jobs"); got != "beanpod-team-jobs-c2ab5ef63d" {
+		t.Errorf("Queue = %q", got)
+	}
+	if got := naming.ShortQueue("team", "jobs"); got != naming.Queue("team", "jobs") {
+		t.Errorf("ShortQueue = %q", got)
+	}
+	long := strings.Repeat("n", 63)
+	if a, b := naming.ShortQueue(long, "jobs"), naming.ShortQueue(long, "jobs-2"); len(a) != 75 || len(b) != 75 || a == b {
+		t.Errorf("ShortQueue = %q and %q, want two names of 75", a, b)
 	}
 	if got := naming.Host("shop", "apps.example.com"); got != "shop.apps.example.com" {
 		t.Errorf("Host = %q", got)

@@ -15,9 +15,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -54,6 +56,12 @@ func NewObject(kind naming.Kind) client.Object {
 		return &policyv1.PodDisruptionBudget{}
 	case naming.NetworkPolicy:
 		return &networkingv1.NetworkPolicy{}
+	case naming.Lease:
+		return &coordinationv1.Lease{}
+	case naming.Role:
+		return &rbacv1.Role{}
+	case naming.RoleBinding:
+		return &rbacv1.RoleBinding{}
 	default:
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/internal/queues"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
+	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
 
 // natsServer runs the program that make test-integration builds, and says where it listens.
@@ -99,11 +100,15 @@ func TestRealBroker(t *testing.T) {
 func deleteBoth(t *testing.T, s queues.Source) {
 	t.Helper()
 	var full *queues.NotEmptyError
-	if err := queues.Delete(t.Context(), queues.Brokers, nil, s, false); !errors.As(err, &full) || full.Depth.Waiting != 1000 {
+	d := queues.NewDeleter(queues.Brokers, nil)
+	if _, err := d.Delete(t.Context(), s, consenting(false)); !errors.As(err, &full) || full.Depth.Waiting != 1000 {
 		t.Errorf("Delete: %v, want that 1000 messages wait", err)
 	}
-	if err := queues.Delete(t.Context(), queues.Brokers, nil, s, true); err != nil {
-		t.Errorf("Delete: %v", err)
+	if depth, err := d.Delete(t.Context(), s, consenting(true)); err != nil || depth.Waiting != 1000 {
+		t.Errorf("Delete: %+v, %v", depth, err)
+	}
+	if depth, err := d.Delete(t.Context(), s, consenting(false)); err != nil || depth != (queue.Depth{}) {
+		t.Errorf("Delete once more: %+v, %v, want nothing to do", depth, err)
 	}
 	there := s.Coordinates
 	there.Generated = false

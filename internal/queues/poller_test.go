@@ -81,6 +81,8 @@ func (o *opened) Close() error {
 	return nil
 }
 
+func (o *opened) Remains(ctx context.Context) (queue.Depth, error) { return o.Depth(ctx) }
+
 func (o *opened) Remove(context.Context) error {
 	o.broker.set(func(b *broker) { b.removed++ })
 	return nil
@@ -294,6 +296,35 @@ func TestMissingSecret(t *testing.T) {
 	}
 }
 
+// consenting is somebody who wants the queue deleted.
+func consenting(force bool) queues.Consent {
+	return func(context.Context) (bool, error) { return force, nil }
+}
+
+// TestConsent: who takes it back at the last moment keeps the queue, and so does a broker that has other deletions to do.
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	b := &broker{}
+	d := queues.NewDeleter(b.Open, nil)
+	recalled := errors.New("recalled")
+	_, err := d.Delete(t.Context(), source("work"), func(ctx context.Context) (bool, error) {
+		_, busy := d.Delete(ctx, source("other"), func(ctx context.Context) (bool, error) {
+			_, busy := d.Delete(ctx, source("third"), consenting(true))
+			return true, busy
+		})
+		if !errors.Is(busy, queues.ErrBusy) {
+			t.Errorf("a third deletion at a time: %v", busy)
+		}
+		return true, recalled
+	})
+	if !errors.Is(err, recalled) || b.removed != 0 || b.open != 0 {
+		t.Errorf("Delete: %v, removed %d, %d connections open", err, b.removed, b.open)
+	}
+	if _, err := d.Delete(t.Context(), source("third"), consenting(false)); err != nil || b.removed != 1 {
+		t.Errorf("Delete afterwards: %v, removed %d", err, b.removed)
+	}
+}
+
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	foreign := source("work")
@@ -317,7 +348,7 @@ func TestDelete(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			b := &broker{depth: tc.depth}
-			err := queues.Delete(t.Context(), b.Open, nil, tc.source, tc.force)
+			_, err := queues.NewDeleter(b.Open, nil).Delete(t.Context(), tc.source, consenting(tc.force))
 			if (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
 				t.Errorf("Delete: %v, want %q", err, tc.err)
 			}

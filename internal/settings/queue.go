@@ -55,9 +55,31 @@ func asked(env *v1alpha1.Environment, op Operator) (contract.Coordinates, string
 // Generated are the coordinates of the queue that is made for an Environment. They do not depend on its UID: an Environment that is made
 // again finds its messages.
 func Generated(env *v1alpha1.Environment, op Operator) contract.Coordinates {
-	return contract.Coordinates{
+	c := contract.Coordinates{
 		Provider: contract.NATS, URL: op.Queue, Name: naming.Queue(env.Namespace, env.Name), Group: env.Name, Generated: true,
 	}
+	if u, err := url.Parse(op.Queue); err == nil && slices.Contains(schemes[contract.SQS], u.Scheme) {
+		c.Provider, c.Region, c.Name = contract.SQS, u.Query().Get("region"), naming.ShortQueue(env.Namespace, env.Name)
+		u.RawQuery = ""
+		c.URL = u.String()
+	}
+	return c
+}
+
+// CheckOperatorQueue says what is wrong with where an operator generates queues; empty: nothing.
+func CheckOperatorQueue(where string) string {
+	if u, err := url.Parse(where); err == nil && slices.Contains(schemes[contract.SQS], u.Scheme) {
+		return CheckBroker(contract.SQS, where)
+	}
+	for server := range strings.SplitSeq(where, ",") {
+		if strings.TrimSpace(server) == "" {
+			continue
+		}
+		if text := CheckBroker(contract.NATS, server); text != "" {
+			return text
+		}
+	}
+	return ""
 }
 
 func named(ref *v1alpha1.LocalReference) string {
@@ -98,9 +120,9 @@ func CheckBroker(provider contract.Provider, server string) string {
 	}
 }
 
-// QueueStatus names a queue and its dead-letter queue for people. Those of SQS say themselves which queue that is.
+// QueueStatus names a queue and its dead-letter queue for people. URLs of SQS name the queue themselves, but for those of generated queues.
 func QueueStatus(c contract.Coordinates) *v1alpha1.QueueStatus {
-	if c.Provider == contract.SQS {
+	if c.Provider == contract.SQS && !c.Generated {
 		return &v1alpha1.QueueStatus{URL: c.URL}
 	}
 	return &v1alpha1.QueueStatus{URL: address(c.URL, c.Name), DeadLetterURL: address(c.URL, c.Name+"-dead")}

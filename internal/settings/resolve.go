@@ -78,6 +78,9 @@ func Resolve(l Layers) (Settings, []Problem) {
 	problems = append(problems, wrong...)
 	s.Worker, wrong = worker(l, s.Processes)
 	problems = append(problems, wrong...)
+	if s.Worker != nil {
+		s.Worker.elect(s)
+	}
 	s.rollouts(env)
 	s.Routing = routing(env, l.Operator, s.Processes)
 	s.isolation(env, l.Operator)
@@ -90,7 +93,7 @@ func Resolve(l Layers) (Settings, []Problem) {
 	problems = append(problems, wrong...)
 	problems = append(problems, callers(env.Spec.Isolation)...)
 	problems = append(problems, window(env.Spec.ManagedUpdates)...)
-	s.Unsupported = unsupported(env, l.Operator)
+	s.Unsupported = unsupported(env)
 	s.Configuration = configurationHash(s, l)
 	s.Change = revisionHash(s, "")
 	s.Revision = revisionHash(s, s.RestartToken)

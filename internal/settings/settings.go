@@ -33,9 +33,8 @@ type Operator struct {
 	// BuildDeniedCIDRs are addresses that builds cannot reach, besides the store; nil: private and link-local ones. FetchAllowedCIDRs
 	// may be fetched from although they are in the cluster.
 	BuildDeniedCIDRs, FetchAllowedCIDRs []string
-	// Queue is the URL of the NATS servers on which queues are generated; empty: none is. DeletesQueues is true when they can be deleted.
-	Queue         string
-	DeletesQueues bool
+	// Queue is the URL of the NATS servers, or of the SQS endpoint, on which queues are generated; empty: none is.
+	Queue string
 	// Namespace of the operator, which may ask worker daemons; empty: nobody may.
 	Namespace string
 }

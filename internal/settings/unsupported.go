@@ -7,7 +7,7 @@ import "github.com/beanpod-dev/beanpod/api/v1alpha1"
 
 // unsupported lists the fields that are set but have no effect in this release. Nothing is ignored in silence: the list
 // becomes the FieldsSupported condition.
-func unsupported(env *v1alpha1.Environment, op Operator) []string {
+func unsupported(env *v1alpha1.Environment) []string {
 	var out []string
 	add := func(set bool, field string) {
 		if set {
@@ -17,7 +17,6 @@ func unsupported(env *v1alpha1.Environment, op Operator) []string {
 	spec := env.Spec
 	add(spec.ConfigurationRef != nil, "spec.configurationRef")
 	add(len(spec.Notifications) > 0, "spec.notifications")
-	add(DeletesQueue(env) && !op.DeletesQueues, "spec.worker.queue.generated.deletionPolicy: Delete")
 	add(spec.Health != nil && len(spec.Health.Rules) > 0, "spec.health.rules")
 	return append(out, idleScaling(env)...)
 }

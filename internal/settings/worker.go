@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 )
 
@@ -37,8 +38,6 @@ type Worker struct {
 	Image string
 	// Credentials names the Secret with the queue's credentials; empty: none.
 	Credentials string
-	// DeletesQueue is true when the queue goes with the Environment.
-	DeletesQueue bool
 	// Warnings are sentences on settings that are possible and risk messages.
 	Warnings []string
 }
@@ -58,7 +57,7 @@ func worker(l Layers, processes []Process) (*Worker, []Problem) {
 	main := processes[0]
 	problems = append(problems, daemonPort(processes)...)
 	out := &Worker{
-		Image: l.Operator.BundleImage, Credentials: credentials, DeletesQueue: DeletesQueue(env),
+		Image: l.Operator.BundleImage, Credentials: credentials,
 		Config: contract.Config{
 			Queue: queue, Application: fmt.Sprintf("http://127.0.0.1:%d", main.Port), HealthPath: main.Health.Path,
 			Path: text(spec.Path, defaultPath), MimeType: text(spec.MimeType, defaultMimeType),
@@ -75,6 +74,16 @@ func worker(l Layers, processes []Process) (*Worker, []Problem) {
 	out.Config.Drain = drain(env, main.Name, out.Config.InactivityTimeout)
 	out.Warnings = risks(out.Config)
 	return out, append(problems, wrong...)
+}
+
+// elect names the Lease that elects who enqueues periodic tasks, where there may be some and the broker elects nobody. Whether a bundle
+// has a cron.yaml only the daemon sees.
+func (w *Worker) elect(s Settings) {
+	q := w.Config.Queue
+	if q.Provider == "" || q.Provider.Elects() || fifo(q) || len(w.Config.Tasks) == 0 && s.Version.Artifact == nil {
+		return
+	}
+	w.Config.Lease = s.Namespace + "/" + naming.Election(s.Name)
 }
 
 // daemonPort finds a process that listens where the daemon does: both are in one pod.
@@ -138,10 +147,6 @@ func tasks(list []v1alpha1.PeriodicTask, queue contract.Coordinates) ([]contract
 			problems = append(problems, Problem{Field: field, Message: err.Error()})
 		}
 		out = append(out, task)
-	}
-	if len(list) > 0 && (queue.Provider == contract.RabbitMQ || queue.Provider == contract.SQS && !fifo(queue)) {
-		problems = append(problems, Problem{Field: "spec.worker.periodicTasks", Message: fmt.Sprintf("with %s nobody can be elected who enqueues them; "+
-			"use a queue on NATS or Redis, or enqueue from a CronJob of your own", queue.Provider)})
 	}
 	if len(list) > 0 && fifo(queue) {
 		problems = append(problems, Problem{Field: "spec.worker.periodicTasks", Message: "a FIFO queue takes no periodic tasks, " +

@@ -68,3 +68,48 @@ func TestWorkerProblems(t *testing.T) {
 		})
 	}
 }
+
+// TestLease: only where the broker elects nobody, and there may be something to enqueue.
+func TestLease(t *testing.T) {
+	t.Parallel()
+	nightly := []v1alpha1.PeriodicTask{{Name: "a", Path: "/", Schedule: "0 23 * * *"}}
+	sqs := v1alpha1.Queue{SQS: &v1alpha1.SQSQueue{URL: "https://sqs.eu-central-1.amazonaws.com/1/x"}}
+	rabbit := v1alpha1.Queue{RabbitMQ: &v1alpha1.RabbitMQQueue{URL: "amqp://rabbit", Queue: "x"}}
+	generated := v1alpha1.Queue{Generated: &v1alpha1.GeneratedQueue{}}
+	for _, tc := range []struct {
+		name   string
+		queue  v1alpha1.Queue
+		tasks  []v1alpha1.PeriodicTask
+		broker string
+		want   string
+	}{
+		{"SQS", sqs, nightly, "", "team/jobs-periodic-tasks"},
+		{"RabbitMQ", rabbit, nightly, "", "team/jobs-periodic-tasks"},
+		{"nothing to enqueue", rabbit, nil, "", ""},
+		{"Redis elects", v1alpha1.Queue{Redis: &v1alpha1.RedisQueue{URL: "redis://redis", Stream: "x"}}, nightly, "", ""},
+		{"NATS elects", generated, nightly, "nats://nats:4222", ""},
+		{"generated on SQS", generated, nightly, "https://sqs.eu-central-1.amazonaws.com", "team/jobs-periodic-tasks"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			l := workerLayers(&v1alpha1.Worker{Queue: tc.queue, PeriodicTasks: tc.tasks})
+			l.Operator.Queue = tc.broker
+			s, problems := Resolve(l)
+			if len(problems) > 0 || s.Worker.Config.Lease != tc.want {
+				t.Errorf("lease %q, problems %v; want %q", s.Worker.Config.Lease, problems, tc.want)
+			}
+		})
+	}
+}
+
+// TestLeaseOfBundle: a bundle may have a cron.yaml, which only the daemon sees. A FIFO queue takes no tasks, wherever they are from.
+func TestLeaseOfBundle(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{"https://sqs/1/x": "team/jobs-periodic-tasks", "https://sqs/1/x.fifo": ""} {
+		w := Worker{Config: contract.Config{Queue: contract.Coordinates{Provider: contract.SQS, URL: url}}}
+		w.elect(Settings{Namespace: "team", Name: "jobs", Version: Version{Artifact: &Artifact{}}})
+		if w.Config.Lease != want {
+			t.Errorf("%s: lease %q, want %q", url, w.Config.Lease, want)
+		}
+	}
+}

@@ -6,7 +6,6 @@ package environment
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,6 +41,7 @@ type Reconciler struct {
 	frame   *shell.Frame
 	queues  Queues
 	scaler  *Scaler
+	deleter Deleter
 	now     func() time.Time
 }
 
@@ -55,7 +55,7 @@ type Queues interface {
 	Events() <-chan event.GenericEvent
 }
 
-// Dependencies of a Reconciler; all but ClusterScoped, Queues, Scaler and InTurn are required.
+// Dependencies of a Reconciler; all but ClusterScoped, Queues, Scaler, Deleter and InTurn are required.
 type Dependencies struct {
 	// Client reads the cache and writes; Live reads the API server.
 	Client client.Client
@@ -74,6 +74,8 @@ type Dependencies struct {
 	Queues Queues
 	// Scaler asks brokers; nil: nothing scales by the depth of a queue.
 	Scaler *Scaler
+	// Deleter deletes generated queues; nil: all are retained, whatever their deletionPolicy.
+	Deleter Deleter
 	// InTurn writes the children of one pass one after another, so that a test can repeat a run exactly.
 	InTurn bool
 }
@@ -89,6 +91,7 @@ func New(d Dependencies) *Reconciler {
 		frame:   &shell.Frame{Client: d.Client, Recorder: d.Recorder, Now: d.Now},
 		queues:  d.Queues,
 		scaler:  d.Scaler,
+		deleter: d.Deleter,
 		now:     d.Now,
 	}
 }
@@ -99,7 +102,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, env *v1alpha1.Environment) (
 		return ctrl.Result{}, err
 	}
 	before := env.DeepCopy()
-	p := r.run(ctx, env)
+	p, have := r.run(ctx, env)
+	if gone, err := r.dismantle(ctx, env, &p, have); gone || err != nil {
+		return ctrl.Result{}, err
+	}
 	summarize(env, p)
 	wait, err := r.frame.Commit(ctx, before, env, pace(before, env), transitions(before, env))
 	if err != nil {
@@ -128,17 +134,19 @@ type pass struct {
 	err error
 	// silence is when a queue that does not answer is worth a word; zero: it answers, or it already is.
 	silence time.Time
+	// ending is what a deletion waits for.
+	ending ending
 	// again is when to look again although nothing changed.
 	again time.Duration
 }
 
 // run strings the stages together. A stage that fails stops the writing ones after it; what runs is assessed all the same.
-func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
+func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, snapshot.Children) {
 	p := pass{at: r.now()}
 	now, have, err := observe.Take(ctx, r.client, env, r.loader.Operator.GatewayAPI)
 	if err != nil {
 		p.err = err
-		return p
+		return p, have
 	}
 	now.Queue = r.look(env, now)
 	p.now, p.observed = now, true
@@ -152,7 +160,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 	layers.Restart, layers.Rebuild = current.Restart, current.Rebuild
 	cfg, problems := settings.Resolve(layers)
 	p.cfg, p.err = cfg, firstOf(err, invalid(problems), missingGateway(cfg, r.loader.Operator))
-	if p.err == nil {
+	if p.err == nil && !withdrawn(env, now) {
 		p.step = launch(env, now, rollout.Next(target(env, p), now, p.at), p)
 		p.waiting, p.err = r.write(ctx, env, &p, have)
 	} else if len(now.Slots) > 0 {
@@ -162,20 +170,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) pass {
 	input := health.Input{Now: staying(p.now, p.step), At: p.at, Wanted: wanted(env, p)}
 	p.health = health.Assess(input)
 	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake, p.silence)
-	return p
-}
-
-// staying is what exists, with the instances of slots that are not wanted any more as what they are in a moment: terminating.
-func staying(now snapshot.Snapshot, step plan.Step) snapshot.Snapshot {
-	if len(step.Slots) == 0 {
-		return now
-	}
-	now.Instances = slices.Clone(now.Instances)
-	for i := range now.Instances {
-		kept := slices.ContainsFunc(step.Slots, func(s plan.Slot) bool { return s.Name == now.Instances[i].Slot })
-		now.Instances[i].Terminating = now.Instances[i].Terminating || !kept
-	}
-	return now
+	return p, have
 }
 
 // lookAgain sets when the next pass is due although nothing changes.

@@ -233,3 +233,16 @@ func abortion(env *v1alpha1.Environment, slot snapshot.Slot, p pass) *v1alpha1.O
 
 // cutToken keeps a token inside the schema's bound.
 func cutToken(token string) string { return token[:min(len(token), 256)] }
+
+// staying is what exists, with the instances of slots that are not wanted any more as what they are in a moment: terminating.
+func staying(now snapshot.Snapshot, step plan.Step) snapshot.Snapshot {
+	if len(step.Slots) == 0 {
+		return now
+	}
+	now.Instances = slices.Clone(now.Instances)
+	for i := range now.Instances {
+		kept := slices.ContainsFunc(step.Slots, func(s plan.Slot) bool { return s.Name == now.Instances[i].Slot })
+		now.Instances[i].Terminating = now.Instances[i].Terminating || !kept
+	}
+	return now
+}

@@ -38,7 +38,7 @@ func transitions(before, after *v1alpha1.Environment) []shell.Event {
 		add(true, c.Reason, "Resolve", "%s", c.Message)
 	}
 	if c := condition.Turned(was, is, v1alpha1.ConditionTerminating); c != nil {
-		add(c.Reason == v1alpha1.ReasonTerminationProtected, c.Reason, "Terminate", "%s", c.Message)
+		add(c.Reason != v1alpha1.ReasonWaitingForChildren, c.Reason, "Terminate", "%s", c.Message)
 	}
 	if c := condition.Find(is, v1alpha1.ConditionReady); c != nil && c.Reason == v1alpha1.ReasonPaused && condition.Turned(was, is, v1alpha1.ConditionReady) != nil {
 		add(false, c.Reason, "Pause", "%s", c.Message)

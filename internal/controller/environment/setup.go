@@ -14,9 +14,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
@@ -37,6 +39,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 	"github.com/beanpod-dev/beanpod/internal/inputs"
 	"github.com/beanpod-dev/beanpod/internal/lifecycle"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/observe"
 )
 
@@ -66,6 +69,9 @@ const indexBinding = "environment.claimBinding"
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// Of Leases, update is only there to be granted to the daemons of workers: nobody can grant what he may not do himself.
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods;secrets;configmaps;resourcequotas,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=patch
@@ -95,11 +101,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&appsv1.Deployment{}, children{}).
 		Watches(&batchv1.Job{}, children{}).
+		Watches(&coordinationv1.Lease{}, children{}, builder.WithPredicates(shell.ComingAndGoing())).
 		Watches(&corev1.ResourceQuota{}, r.wakeNamespace(), builder.WithPredicates(quotaRaised())).
 		WithOptions(shell.Retrying(opts))
 	for _, kind := range []client.Object{
 		&corev1.Service{}, &corev1.ServiceAccount{}, &networkingv1.Ingress{}, &networkingv1.NetworkPolicy{},
 		&autoscalingv2.HorizontalPodAutoscaler{}, &policyv1.PodDisruptionBudget{}, &appsv1.ControllerRevision{},
+		&rbacv1.Role{}, &rbacv1.RoleBinding{},
 	} {
 		b.Watches(kind, children{}, builder.WithPredicates(butStatus()))
 	}
@@ -239,32 +247,33 @@ func (r *Reconciler) forgetting() predicate.Predicate {
 // wakes that Environment, which could not use the name so far.
 type children struct{}
 
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+type work = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // Create implements handler.EventHandler.
-func (children) Create(_ context.Context, e event.CreateEvent, q queue) { enqueueOwner(e.Object, q) }
+func (children) Create(_ context.Context, e event.CreateEvent, q work) { enqueueOwner(e.Object, q) }
 
 // Update implements handler.EventHandler. The old owner counts too, so that a removed owner reference is noticed.
-func (children) Update(_ context.Context, e event.UpdateEvent, q queue) {
+func (children) Update(_ context.Context, e event.UpdateEvent, q work) {
 	enqueueOwner(e.ObjectOld, q)
 	enqueueOwner(e.ObjectNew, q)
 }
 
 // Generic implements handler.EventHandler.
-func (children) Generic(_ context.Context, e event.GenericEvent, q queue) { enqueueOwner(e.Object, q) }
+func (children) Generic(_ context.Context, e event.GenericEvent, q work) { enqueueOwner(e.Object, q) }
 
 // Delete implements handler.EventHandler.
-func (children) Delete(_ context.Context, e event.DeleteEvent, q queue) {
+func (children) Delete(_ context.Context, e event.DeleteEvent, q work) {
 	if enqueueOwner(e.Object, q) {
 		return
 	}
-	name := strings.TrimSuffix(strings.TrimSuffix(e.Object.GetName(), "-a"), "-b")
-	for _, candidate := range slices.Compact([]string{e.Object.GetName(), name}) {
+	name := e.Object.GetName()
+	slot := strings.TrimSuffix(strings.TrimSuffix(name, "-a"), "-b")
+	for _, candidate := range slices.Compact([]string{name, slot, strings.TrimSuffix(name, naming.Election(""))}) {
 		q.Add(reconcile.Request{NamespacedName: client.ObjectKey{Namespace: e.Object.GetNamespace(), Name: candidate}})
 	}
 }
 
-func enqueueOwner(o client.Object, q queue) bool {
+func enqueueOwner(o client.Object, q work) bool {
 	owner := metav1.GetControllerOf(o)
 	if owner == nil || owner.Kind != "Environment" || !strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/") {
 		return false

@@ -81,7 +81,10 @@ func summary(env *v1alpha1.Environment, p pass) condition.Summary {
 	switch {
 	case leaving(env):
 		s.Err, s.Busy, s.BusyMessage = nil, v1alpha1.ReasonTerminating, "waiting until everything that was made for the environment is gone"
-		s.Verdicts = append(s.Verdicts, condition.True(v1alpha1.ConditionTerminating, v1alpha1.ReasonWaitingForChildren, remaining(p)))
+		if p.ending.message != "" {
+			s.BusyMessage = p.ending.message
+		}
+		s.Verdicts = append(s.Verdicts, terminating(p))
 	case env.DeletionTimestamp != nil:
 		s.Verdicts = append(s.Verdicts, condition.True(v1alpha1.ConditionTerminating, v1alpha1.ReasonTerminationProtected,
 			"spec.terminationProtection is true, so the deletion waits and everything keeps running; set it to false to let it go on"))

@@ -43,6 +43,7 @@ type world struct {
 	clock     *testkit.Clock
 	operator  settings.Operator
 	scaler    *Scaler
+	deleter   Deleter
 	events    chan string
 	reconcile reconcile.Reconciler
 }
@@ -65,7 +66,7 @@ func (w *world) restart() {
 	recorder := events.NewFakeRecorder(100)
 	w.events = recorder.Events
 	w.reconcile = reconcile.AsReconciler(bench.Client, New(Dependencies{
-		Client: bench.Client, Live: bench.Live, Logs: logs{}, Recorder: recorder, Operator: w.operator, ClusterScoped: true, Scaler: w.scaler, Now: w.clock.Now,
+		Client: bench.Client, Live: bench.Live, Logs: logs{}, Recorder: recorder, Operator: w.operator, ClusterScoped: true, Scaler: w.scaler, Deleter: w.deleter, Now: w.clock.Now,
 	}))
 }
 

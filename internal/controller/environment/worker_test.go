@@ -9,12 +9,17 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/desired/pod"
 	"github.com/beanpod-dev/beanpod/internal/testkit"
+	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 )
 
 // working is a world whose operator can run workers.
@@ -70,6 +75,54 @@ var _ = Describe("Workers", func() {
 		Entry("no Secret", "False SecretNotFound", "spec.worker.queue.sqs.credentialsRef", v1alpha1.Queue{SQS: &v1alpha1.SQSQueue{
 			URL: "https://sqs.eu-central-1.amazonaws.com/1/x", CredentialsRef: &v1alpha1.LocalReference{Name: "none"}}}, ""),
 	)
+
+	It("elect by a Lease who enqueues periodic tasks, where the broker elects nobody", func(ctx SpecContext) {
+		w := working(ctx)
+		w.create(ctx, w.web(consuming(v1alpha1.Queue{RabbitMQ: &v1alpha1.RabbitMQQueue{URL: "amqp://rabbit:5672", Queue: "orders"}}), func(e *v1alpha1.Environment) {
+			e.Spec.Worker.PeriodicTasks = []v1alpha1.PeriodicTask{{Name: "nightly", Path: "/nightly", Schedule: "0 23 * * *"}}
+		}))
+		w.mustPass(ctx)
+		Expect(w.shows(ctx, v1alpha1.ConditionInputsResolved)).NotTo(HavePrefix("False"))
+		name := w.key("blue-periodic-tasks")
+		lease, role, binding := &coordinationv1.Lease{}, &rbacv1.Role{}, &rbacv1.RoleBinding{}
+		Expect(bench.Live.Get(ctx, name, lease)).To(Succeed())
+		Expect(bench.Live.Get(ctx, name, role)).To(Succeed())
+		Expect(bench.Live.Get(ctx, name, binding)).To(Succeed())
+		Expect(role.Rules).To(ConsistOf(rbacv1.PolicyRule{
+			APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{name.Name}, Verbs: []string{"get", "update"},
+		}))
+		Expect(binding.Subjects).To(ConsistOf(rbacv1.Subject{Kind: "ServiceAccount", Namespace: w.namespace, Name: "blue"}))
+		spec := w.deployment(ctx).Spec.Template.Spec
+		Expect(spec.Containers[0].VolumeMounts).To(ContainElement(HaveField("MountPath", contract.TokenDir)))
+		Expect(spec.InitContainers[0].VolumeMounts).NotTo(ContainElement(HaveField("MountPath", contract.TokenDir)))
+		Expect(spec.Containers[0].Env).To(ContainElement(HaveField("Value", ContainSubstring(`"lease":"`+w.namespace+`/blue-periodic-tasks"`))))
+
+		By("leaving to the daemons what they write")
+		holder := "blue-a-1"
+		lease.Spec.HolderIdentity = &holder
+		Expect(bench.Client.Update(ctx, lease)).To(Succeed())
+		w.later(2 * time.Second)
+		w.mustPass(ctx)
+		_, writes := w.mustPass(ctx)
+		Expect(writes).To(BeEmpty())
+
+		By("taking everything away when nothing is to be elected")
+		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.Worker.PeriodicTasks = nil })
+		w.mustPass(ctx)
+		for _, o := range []client.Object{lease, role, binding} {
+			Expect(bench.Live.Get(ctx, name, o)).NotTo(Succeed())
+		}
+	})
+
+	It("leave a stranger's Lease alone", func(ctx SpecContext) {
+		w := working(ctx)
+		w.create(ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "blue-periodic-tasks"}},
+			w.web(consuming(v1alpha1.Queue{SQS: &v1alpha1.SQSQueue{URL: "https://sqs.eu-central-1.amazonaws.com/1/x"}}), func(e *v1alpha1.Environment) {
+				e.Spec.Worker.PeriodicTasks = []v1alpha1.PeriodicTask{{Name: "nightly", Path: "/nightly", Schedule: "0 23 * * *"}}
+			}))
+		w.mustPass(ctx)
+		Expect(w.shows(ctx, v1alpha1.ConditionApplied)).To(And(HavePrefix("False NotOwned"), ContainSubstring("Lease blue-periodic-tasks")))
+	})
 
 	It("are linked to by those that put messages", func(ctx SpecContext) {
 		w := working(ctx)

@@ -36,7 +36,7 @@ func Template(s settings.Settings, slot string) *corev1ac.PodTemplateSpecApplyCo
 // template is the application alone: without the queue daemon, and without what restrict sets.
 func template(s settings.Settings, slot string) *corev1ac.PodTemplateSpecApplyConfiguration {
 	spec := corev1ac.PodSpec().
-		WithServiceAccountName(serviceAccount(s)).
+		WithServiceAccountName(ServiceAccount(s)).
 		WithEnableServiceLinks(false).
 		WithTerminationGracePeriodSeconds(grace(s))
 	if s.Pod.ServiceAccountName == "" {
@@ -86,7 +86,8 @@ func annotations(s settings.Settings) map[string]string {
 	return out
 }
 
-func serviceAccount(s settings.Settings) string {
+// ServiceAccount is the name of the account that the pods of an environment have.
+func ServiceAccount(s settings.Settings) string {
 	if s.Pod.ServiceAccountName != "" {
 		return s.Pod.ServiceAccountName
 	}

@@ -21,6 +21,7 @@ const defaultContainer = "kubectl.kubernetes.io/default-container"
 
 const (
 	credentialsVolume = "beanpod-queue"
+	tokenVolume       = "beanpod-api"
 	// handBackSeconds is what the daemon has, after the time for running messages is over, to give the rest back to the queue.
 	handBackSeconds = 10
 	// startPeriod and startFailures give an application ten minutes to start before it is started again, as long as a batch may take.
@@ -51,6 +52,9 @@ func attend(t *corev1ac.PodTemplateSpecApplyConfiguration, s settings.Settings) 
 	if secret := s.Worker.Credentials; secret != "" {
 		spec.WithVolumes(corev1ac.Volume().WithName(credentialsVolume).WithSecret(corev1ac.SecretVolumeSource().WithSecretName(secret)))
 	}
+	if s.Worker.Config.Lease != "" {
+		spec.WithVolumes(token())
+	}
 	if _, own := t.Annotations[defaultContainer]; !own {
 		t.WithAnnotations(map[string]string{defaultContainer: s.Processes[0].Name})
 	}
@@ -73,6 +77,9 @@ func daemon(s settings.Settings) *corev1ac.ContainerApplyConfiguration {
 	if s.Worker.Credentials != "" {
 		c.WithVolumeMounts(corev1ac.VolumeMount().WithName(credentialsVolume).WithMountPath(contract.CredentialsDir).WithReadOnly(true))
 	}
+	if s.Worker.Config.Lease != "" {
+		c.WithVolumeMounts(corev1ac.VolumeMount().WithName(tokenVolume).WithMountPath(contract.TokenDir).WithReadOnly(true))
+	}
 	text, err := config.Marshal()
 	if err != nil {
 		panic(err) // strings and numbers always have a JSON form
@@ -82,6 +89,16 @@ func daemon(s settings.Settings) *corev1ac.ContainerApplyConfiguration {
 		corev1ac.EnvVar().WithName(contract.EnvInstance).WithValueFrom(
 			corev1ac.EnvVarSource().WithFieldRef(corev1ac.ObjectFieldSelector().WithFieldPath("metadata.name"))),
 		corev1ac.EnvVar().WithName("GOMEMLIMIT").WithValue(daemonHeap))
+}
+
+// token is what the daemon, and no other container, reaches the API server with: a token of the pod's service account for that server
+// alone, and the certificate by which it knows it.
+func token() *corev1ac.VolumeApplyConfiguration {
+	return corev1ac.Volume().WithName(tokenVolume).WithProjected(corev1ac.ProjectedVolumeSource().WithSources(
+		corev1ac.VolumeProjection().WithServiceAccountToken(corev1ac.ServiceAccountTokenProjection().WithPath("token").WithExpirationSeconds(tokenSeconds)),
+		corev1ac.VolumeProjection().WithConfigMap(corev1ac.ConfigMapProjection().WithName("kube-root-ca.crt").
+			WithItems(corev1ac.KeyToPath().WithKey("ca.crt").WithPath("ca.crt"))),
+	))
 }
 
 func ask(path string) *corev1ac.ProbeApplyConfiguration {

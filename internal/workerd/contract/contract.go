@@ -19,8 +19,14 @@ const Port = 9324
 // CredentialsDir is where the Secret of the queue's credentialsRef is mounted in the daemon: one file for each key.
 const CredentialsDir = "/var/run/beanpod/queue"
 
+// TokenDir is where the daemon finds token and ca.crt, with which it reads and writes the Lease that Config names.
+const TokenDir = "/var/run/beanpod/api"
+
 // Provider is a kind of broker.
 type Provider string
+
+// Elects says whether the broker offers a compare-and-set, by which daemons elect who enqueues periodic tasks.
+func (p Provider) Elects() bool { return p == NATS || p == Redis }
 
 // The brokers.
 const (

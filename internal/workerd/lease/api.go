@@ -24,12 +24,14 @@ import (
 // maxAnswer is the longest answer that is read: a Lease with a full annotation and room.
 const maxAnswer = 1 << 20
 
-// API says where the API server is. Whatever is empty is as Kubernetes gives it to every pod.
+// API says where the API server is. Whatever is empty is as a pod has it by default.
 type API struct {
 	// URL of the API server.
 	URL string
 	// Folder with the files token and ca.crt. The token is read for each request, because it is replaced every hour.
 	Folder string
+	// Now is the clock by which a holder is given up.
+	Now func() time.Time
 }
 
 // Open opens the Lease NAMESPACE/NAME. It asks nothing of the API server yet.
@@ -50,11 +52,11 @@ func Open(name string, at API) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	collection := at.URL + "/apis/coordination.k8s.io/v1/namespaces/" + namespace + "/leases"
-	return &Lease{
-		name: name, now: time.Now,
-		api: &api{client: client, collection: collection, namespace: namespace, name: base, tokenFile: filepath.Join(at.Folder, "token")},
-	}, nil
+	url := at.URL + "/apis/coordination.k8s.io/v1/namespaces/" + namespace + "/leases/" + base
+	if at.Now == nil {
+		at.Now = time.Now
+	}
+	return &Lease{name: name, now: at.Now, api: &api{client: client, url: url, tokenFile: filepath.Join(at.Folder, "token")}}, nil
 }
 
 func connect(file string) (*http.Client, error) {
@@ -72,8 +74,8 @@ func connect(file string) (*http.Client, error) {
 
 // api reads and writes one Lease.
 type api struct {
-	client                                 *http.Client
-	collection, namespace, name, tokenFile string
+	client         *http.Client
+	url, tokenFile string
 }
 
 // refusal is an answer that is not 2xx.
@@ -85,7 +87,9 @@ type refusal struct {
 func (r *refusal) Error() string {
 	switch r.code {
 	case http.StatusForbidden, http.StatusUnauthorized:
-		return fmt.Sprintf("%s (%d). Allow the pod's service account to get, create and update it", r.message, r.code)
+		return fmt.Sprintf("%s (%d). Allow the pod's service account to get and update it", r.message, r.code)
+	case http.StatusNotFound:
+		return fmt.Sprintf("%s (%d). The operator makes it; see whether it runs, and what the Environment's condition Applied says", r.message, r.code)
 	}
 	return fmt.Sprintf("%s (%d)", r.message, r.code)
 }
@@ -95,29 +99,21 @@ func hasCode(err error, code int) bool {
 	return errors.As(err, &r) && r.code == code
 }
 
-// isConflict is true also where another daemon created the Lease first.
+// isConflict says that somebody else wrote first.
 func isConflict(err error) bool { return hasCode(err, http.StatusConflict) }
 
-// get reads the Lease, or makes one to be created.
+// get reads the Lease, which the operator makes: a right to create cannot be bound to a name.
 func (a *api) get(ctx context.Context) (object, error) {
-	o, err := a.call(ctx, http.MethodGet, a.collection+"/"+a.name, nil)
-	if hasCode(err, http.StatusNotFound) {
-		return fresh(a.namespace, a.name), nil
-	}
-	return o, err
+	return a.call(ctx, http.MethodGet, nil)
 }
 
 // write puts the Lease back if it is still the one that was read.
 func (a *api) write(ctx context.Context, o object) error {
-	method, url := http.MethodPost, a.collection
-	if o.isStored() {
-		method, url = http.MethodPut, a.collection+"/"+a.name
-	}
-	_, err := a.call(ctx, method, url, o)
+	_, err := a.call(ctx, http.MethodPut, o)
 	return err
 }
 
-func (a *api) call(ctx context.Context, method, url string, in object) (object, error) {
+func (a *api) call(ctx context.Context, method string, in object) (object, error) {
 	token, err := os.ReadFile(a.tokenFile)
 	if err != nil {
 		return nil, fmt.Errorf("the pod has no token (%w). Mount a service account token", err)
@@ -130,7 +126,7 @@ func (a *api) call(ctx context.Context, method, url string, in object) (object, 
 		}
 		body = bytes.NewReader(sent)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, url, body)
+	request, err := http.NewRequestWithContext(ctx, method, a.url, body)
 	if err != nil {
 		return nil, err
 	}

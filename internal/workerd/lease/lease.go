@@ -1,9 +1,9 @@
 // Copyright The Beanpod Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lease elects one worker daemon by a Lease of Kubernetes, for queues whose broker offers no compare-and-set. It speaks plain
-// HTTP to the API server, with the pod's own token, and writes only against the resourceVersion that it read: of two daemons that
-// write at once, one is refused. I/O; called by periodic.
+// Package lease elects one worker daemon by a Lease of Kubernetes, for queues whose broker offers no compare-and-set. The operator
+// makes the Lease, and lets daemons get and update it. The package speaks plain HTTP to the API server, with the pod's own token, and
+// writes only against the resourceVersion that it read: of two daemons that write at once, one is refused. I/O; called by periodic.
 package lease
 
 import (

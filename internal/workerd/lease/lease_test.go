@@ -86,7 +86,7 @@ func allowed(t *testing.T, admin kubernetes.Interface, verbs ...string) string {
 	}
 	_, err := admin.CoreV1().ServiceAccounts("shop").Create(ctx, &core.ServiceAccount{ObjectMeta: meta.ObjectMeta{Name: name}}, meta.CreateOptions{})
 	check(err)
-	rules := []rbac.PolicyRule{{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: verbs}}
+	rules := []rbac.PolicyRule{{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{"worker"}, Verbs: verbs}}
 	_, err = admin.RbacV1().Roles("shop").Create(ctx, &rbac.Role{ObjectMeta: meta.ObjectMeta{Name: name}, Rules: rules}, meta.CreateOptions{})
 	check(err)
 	_, err = admin.RbacV1().RoleBindings("shop").Create(ctx, &rbac.RoleBinding{
@@ -106,10 +106,14 @@ func TestOnAPIServer(t *testing.T) {
 	if _, err := admin.CoreV1().Namespaces().Create(t.Context(), &core.Namespace{ObjectMeta: meta.ObjectMeta{Name: "shop"}}, meta.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	at := API{URL: address(config), Folder: folder(t, config.CAData, allowed(t, admin, "get", "create", "update"))}
+	at := API{URL: address(config), Folder: folder(t, config.CAData, allowed(t, admin, "get", "update"))}
 	c := &clock{at: time.Now()}
 	a, b := open(t, at, c), open(t, at, c)
 
+	if _, err := a.Elect(t.Context(), "a", ttl); err == nil || !strings.Contains(err.Error(), "The operator makes it") {
+		t.Errorf("without a Lease: %v", err)
+	}
+	free(t, admin)
 	wantLeader(t, a, "a", "a")
 	wantLeader(t, b, "b", "a")
 	keep(t, admin, a, b, c)
@@ -117,10 +121,8 @@ func TestOnAPIServer(t *testing.T) {
 	t.Run("many at once", func(t *testing.T) { oneOfMany(t, admin, at, c) })
 	t.Run("may not", func(t *testing.T) {
 		l := open(t, API{URL: at.URL, Folder: folder(t, config.CAData, allowed(t, admin, "get"))}, c)
-		if err := admin.CoordinationV1().Leases("shop").Delete(t.Context(), "worker", meta.DeleteOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := l.Elect(t.Context(), "x", ttl); err == nil || !strings.Contains(err.Error(), "Allow the pod's service account to get, create and update it") {
+		free(t, admin)
+		if _, err := l.Elect(t.Context(), "x", ttl); err == nil || !strings.Contains(err.Error(), "Allow the pod's service account to get and update it") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -185,20 +187,20 @@ func resign(t *testing.T, admin kubernetes.Interface, a, b *Lease) {
 	}
 }
 
-// oneOfMany: of twenty daemons that find the Lease free, one gets it; also where none is there yet.
+// free plays the operator: there is a Lease that nobody holds.
+func free(t *testing.T, admin kubernetes.Interface) {
+	t.Helper()
+	leases := admin.CoordinationV1().Leases("shop")
+	_ = leases.Delete(t.Context(), "worker", meta.DeleteOptions{})
+	if _, err := leases.Create(t.Context(), &coordination.Lease{ObjectMeta: meta.ObjectMeta{Name: "worker"}}, meta.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// oneOfMany: of twenty daemons that find the Lease free, one gets it.
 func oneOfMany(t *testing.T, admin kubernetes.Interface, at API, c *clock) {
-	for round := range 6 {
-		var err error
-		if round%2 == 0 {
-			err = admin.CoordinationV1().Leases("shop").Delete(t.Context(), "worker", meta.DeleteOptions{})
-		} else {
-			free := &coordination.Lease{ObjectMeta: meta.ObjectMeta{Name: "worker"}}
-			_ = admin.CoordinationV1().Leases("shop").Delete(t.Context(), "worker", meta.DeleteOptions{})
-			_, err = admin.CoordinationV1().Leases("shop").Create(t.Context(), free, meta.CreateOptions{})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	for range 3 {
+		free(t, admin)
 		var group sync.WaitGroup
 		var lock sync.Mutex
 		leaders := map[string]int{}

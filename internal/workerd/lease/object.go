@@ -14,14 +14,6 @@ const microTime = "2006-01-02T15:04:05.000000Z"
 // object is a Lease as the API server sent it. Fields that nobody here knows are sent back as they came.
 type object map[string]any
 
-// fresh is a Lease that is to be created.
-func fresh(namespace, name string) object {
-	return object{
-		"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-		"metadata": map[string]any{"namespace": namespace, "name": name},
-	}
-}
-
 // part is a map below the object, made when it is missing.
 func (o object) part(path ...string) map[string]any {
 	at := map[string]any(o)
@@ -35,8 +27,6 @@ func (o object) part(path ...string) map[string]any {
 	}
 	return at
 }
-
-func (o object) isStored() bool { return text(o.part("metadata"), "resourceVersion") != "" }
 
 func (o object) holder() string  { return text(o.part("spec"), "holderIdentity") }
 func (o object) renewed() string { return text(o.part("spec"), "renewTime") }

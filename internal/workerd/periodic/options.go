@@ -40,6 +40,9 @@ type Options struct {
 	// Elector says who leads.
 	Elector queue.Elector
 	Tasks   []contract.Task
+	// Fenced is for queues that do not know keys again: each run is written into the record before it is sent, so that who does not
+	// lead any more cannot send, and no more than one run is ever in doubt.
+	Fenced bool
 	// Holder is this daemon's name, different from all others'.
 	Holder string
 	// Clock is the system's when nil.
@@ -60,11 +63,11 @@ func Open(q queue.Queue, c contract.Config, holder string, log *slog.Logger) (*P
 	case c.Lease == "":
 		return nil, errors.New("periodic tasks need a leader, and this broker elects none: the configuration names no lease. Write the Lease's NAMESPACE/NAME into it")
 	default:
-		if elector, err = lease.Open(c.Lease, lease.API{}); err != nil {
+		if elector, err = lease.Open(c.Lease, lease.API{Folder: contract.TokenDir}); err != nil {
 			return nil, err
 		}
 	}
-	return New(Options{Queue: q, Elector: elector, Tasks: tasks, Holder: holder, Log: log})
+	return New(Options{Queue: q, Elector: elector, Fenced: !ok, Tasks: tasks, Holder: holder, Log: log})
 }
 
 // readTasks are those of the environment, then those of cron.yaml that have other names.

@@ -33,6 +33,7 @@ type Periodic struct {
 	queue   queue.Queue
 	elector queue.Elector
 	tasks   []*task
+	fenced  bool
 	holder  string
 	clock   Clock
 	log     *slog.Logger
@@ -57,7 +58,7 @@ func New(o Options) (*Periodic, error) {
 	case o.Elector == nil || o.Holder == "":
 		return nil, errors.New("periodic tasks need an elector and the daemon's own name")
 	}
-	p := &Periodic{queue: o.Queue, elector: o.Elector, holder: o.Holder, clock: o.Clock, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
+	p := &Periodic{queue: o.Queue, elector: o.Elector, fenced: o.Fenced, holder: o.Holder, clock: o.Clock, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
 	if p.clock == nil {
 		p.clock = systemClock{}
 	}
@@ -149,6 +150,10 @@ func (p *Periodic) load(ctx context.Context) bool {
 	last, known := recall(text)
 	if !known {
 		p.log.Info("There is no record of the periodic tasks that were enqueued; runs of the last 300 seconds are.", "bytes", len(text))
+	}
+	if t, due := last.doubt(p.tasks); t != nil {
+		p.log.Warn("The last leader stopped while it enqueued a run of a periodic task. It is enqueued again unless it is too old, perhaps for the second time.",
+			"task", t.Name, "scheduled", due)
 	}
 	caught := last.merge(p.record, p.tasks)
 	p.record = last

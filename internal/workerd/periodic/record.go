@@ -55,6 +55,24 @@ func digest(parts ...string) string {
 // record is what a leader leaves to its successor: by a task's id the Unix time up to which its runs are dealt with.
 type record struct {
 	Marks map[string]int64 `json:"marks"`
+	// Sending is the run that is in doubt: it is being sent, or a leader stopped before it could say that it was.
+	Sending *run `json:"sending,omitempty"`
+}
+
+// run is one run of a task.
+type run struct {
+	Task string `json:"task"`
+	Due  int64  `json:"due"`
+}
+
+// doubt finds the task whose run is in doubt; nil: none of these tasks.
+func (r record) doubt(tasks []*task) (*task, time.Time) {
+	for _, t := range tasks {
+		if r.Sending != nil && r.Sending.Task == t.id && r.Sending.Due > r.Marks[t.id] {
+			return t, time.Unix(r.Sending.Due, 0).UTC()
+		}
+	}
+	return nil, time.Time{}
 }
 
 // recall reads a record. Without one, or with one that cannot be read, known is false.

@@ -15,7 +15,7 @@ func (p *Periodic) mark(t *task) time.Time { return time.Unix(p.record.Marks[t.i
 
 // advance says that the runs of a task up to a time are dealt with.
 func (p *Periodic) advance(t *task, to time.Time) {
-	p.record.Marks[t.id], p.dirty = to.Unix(), true
+	p.record.Marks[t.id], p.record.Sending, p.dirty = to.Unix(), nil, true
 	t.next, t.retry = t.schedule.Next(p.mark(t)), time.Time{}
 }
 
@@ -46,6 +46,10 @@ func (p *Periodic) sendOne(ctx context.Context, t *task, now time.Time) {
 		p.advance(t, now.Add(-lookBack))
 		return
 	}
+	if !p.claim(ctx, t, due) {
+		t.retry = p.clock.Now().Round(0).Add(again)
+		return
+	}
 	// A drain does not interrupt it: nobody would know whether it was sent. The end of the lead does.
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(patience, p.until.Sub(p.clock.Now())))
 	defer cancel()
@@ -59,6 +63,20 @@ func (p *Periodic) sendOne(ctx context.Context, t *task, now time.Time) {
 	}
 	p.log.Info("A periodic task was enqueued.", "task", t.Name, "scheduled", due)
 	p.advance(t, due)
+}
+
+// claim writes down which run is sent next, and with it that those before were sent. It says whether this daemon may send it: one that
+// was replaced while it stood still cannot write.
+func (p *Periodic) claim(ctx context.Context, t *task, due time.Time) bool {
+	if !p.fenced {
+		return true
+	}
+	p.record.Sending, p.dirty, p.save = &run{Task: t.id, Due: due.Unix()}, true, time.Time{}
+	p.keep(ctx)
+	if p.dirty {
+		p.record.Sending = nil // it was not sent
+	}
+	return !p.dirty && p.leads()
 }
 
 func attributes(t *task, due time.Time) []queue.Attribute {

@@ -51,7 +51,13 @@ type Options struct {
 	MaxInFlight int
 	// Consumer names this daemon among those of the group.
 	Consumer string
+	// Existing opens a generated queue only if it is there, as it is: ErrMissing if it is not.
+	Existing bool
 }
+
+// ErrMissing says that the broker has no such queue. It is said only of queues that are opened with Options.Existing, and never of a
+// broker that did not answer.
+var ErrMissing = errors.New("there is no such queue")
 
 // ErrGone says that the message is not ours any more: its visibility ended, or it was deleted.
 var ErrGone = errors.New("the message is not held any more")

@@ -52,7 +52,8 @@ type natsQueue struct {
 // Open connects to the stream of the coordinates. Generated streams are made or adjusted; others must be there. The consumer,
 // NAME-dead and the bucket are Beanpod's own in both cases, and are made where they are missing.
 //
-// Options without Visibility or Retention leave what is there as it is, for callers that only look.
+// Options without Visibility or Retention leave what is there as it is, for callers that only look. With Existing a stream that is not
+// there is not made.
 func Open(ctx context.Context, c contract.Coordinates, o queue.Options, credentials map[string]string) (queue.Queue, error) {
 	if c.Name == "" {
 		return nil, errors.New("the queue has no stream: set queue.nats.stream to the name of a JetStream stream")

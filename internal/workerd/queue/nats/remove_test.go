@@ -22,6 +22,9 @@ func TestRemove(t *testing.T) {
 	if err := gone.Send(t.Context(), "", []byte("a message"), nil); err != nil {
 		t.Fatal(err)
 	}
+	if left, err := gone.Remains(t.Context()); err != nil || left.Waiting != 1 || left.InFlight != 0 || left.Dead != 0 {
+		t.Errorf("Remains: %+v, %v, want one that waits", left, err)
+	}
 	for range 2 {
 		if err := gone.Remove(t.Context()); err != nil {
 			t.Fatal(err)

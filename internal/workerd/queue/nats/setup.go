@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
 
 const (
@@ -30,8 +32,10 @@ const (
 func (q *natsQueue) setUp(ctx context.Context) error {
 	stream, err := q.js.Stream(ctx, q.at.Name)
 	switch {
-	case err == nil && q.at.Generated:
+	case err == nil && q.at.Generated && !q.options.Existing:
 		stream, err = q.adjust(ctx, stream)
+	case errors.Is(err, jetstream.ErrStreamNotFound) && q.options.Existing:
+		return fmt.Errorf("there is no stream %s at %s: %w", q.at.Name, q.at.URL, queue.ErrMissing)
 	case errors.Is(err, jetstream.ErrStreamNotFound) && q.at.Generated:
 		stream, err = q.generate(ctx)
 	case errors.Is(err, jetstream.ErrStreamNotFound):

@@ -56,7 +56,7 @@ func Open(ctx context.Context, c contract.Coordinates, o queue.Options, secret m
 	}
 	q := &Queue{client: client, url: p.url, name: p.name, options: o, copied: map[string]bool{}}
 	q.ctx, q.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if c.Generated {
+	if c.Generated && !o.Existing {
 		err = q.generate(ctx)
 	} else {
 		err = q.find(ctx)
@@ -91,7 +91,10 @@ func (q *Queue) inspect(ctx context.Context) error {
 	}
 	q.fifo = attributes[string(types.QueueAttributeNameFifoQueue)] == "true"
 	q.retention = seconds(attributes[string(types.QueueAttributeNameMessageRetentionPeriod)])
-	return q.inspectDead(ctx, attributes[string(types.QueueAttributeNameRedrivePolicy)])
+	if err := q.inspectDead(ctx, attributes[string(types.QueueAttributeNameRedrivePolicy)]); !q.options.Existing {
+		return err
+	}
+	return nil // who only deletes does so whatever is left
 }
 
 func (q *Queue) attributes(ctx context.Context, url string) (map[string]string, error) {
@@ -103,6 +106,9 @@ func (q *Queue) attributes(ctx context.Context, url string) (map[string]string, 
 }
 
 func (q *Queue) unopened(err error) error {
+	if missing(err) && q.options.Existing {
+		return fmt.Errorf("the SQS queue %s: %w: %w", q.name, queue.ErrMissing, err)
+	}
 	if missing(err) {
 		return fmt.Errorf("the SQS queue %s does not exist in its region and account; create it, or correct the queue's url and region: %w", q.name, err)
 	}
