@@ -40,17 +40,17 @@ var version = "dev"
 const leaderElectionID = "beanpod.beanpod.dev"
 
 type flags struct {
-	leaderElect                                   bool
-	leaderElectionNamespace                       string
-	probeAddress, metricsAddress                  string
-	metricsSecure, metricsAuth                    bool
-	namespaces, baseDomain, ingressClass, gateway string
-	trustedCIDRs, buildDenied, fetchAllowed       string
-	concurrency                                   int
-	installPlatforms, allowLoopbackRegistry       bool
-	store, storeSpool, storeAddress, storeURL     string
-	bundleImage, queue, namespace                 string
-	images                                        imageFlags
+	leaderElect                                    bool
+	leaderElectionNamespace                        string
+	probeAddress, metricsAddress                   string
+	metricsSecure, metricsAuth                     bool
+	namespaces, baseDomain, ingressClass, gateway  string
+	trustedCIDRs, buildDenied, fetchAllowed        string
+	concurrency                                    int
+	installPlatforms, allowLoopbackRegistry        bool
+	store, storeSpool, storeAddress, storeURL      string
+	bundleImage, queue, queueMonitoring, namespace string
+	images                                         imageFlags
 }
 
 func (f *flags) bind(set *flag.FlagSet) {
@@ -77,6 +77,7 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.bundleImage, "bundle-image", "", "The operator's own image, with which builds and instances of bundles begin, and which holds the queue daemon of workers; needed with --store, and for tier Worker.")
 	f.images.bind(set)
 	set.StringVar(&f.queue, "queue", "", "URL of the NATS servers with JetStream on which generated queues of workers are made: nats://nats.queues:4222; several are separated by commas; unset: none are made.")
+	set.StringVar(&f.queueMonitoring, "queue-monitoring", "", "URL of the HTTP monitoring endpoint of those servers: http://nats.queues:8222; unset: KEDA cannot scale by generated queues.")
 	set.StringVar(&f.namespace, "namespace", "", "The operator's own namespace, which may ask the queue daemons of workers; unset: nobody may.")
 }
 
@@ -199,7 +200,10 @@ func (f *flags) options() (controller.Options, error) {
 		return out, err
 	}
 	out.Operator.Registry, out.Images = f.images.settings(), f.images.appender(f.allowLoopbackRegistry)
-	out.Operator.Queue, out.Operator.Namespace = f.queue, f.namespace
+	out.Operator.Queue, out.Operator.QueueMonitoring, out.Operator.Namespace = f.queue, f.queueMonitoring, f.namespace
+	if text := settings.CheckMonitoring(f.queueMonitoring); f.queueMonitoring != "" && text != "" {
+		return out, fmt.Errorf("--queue-monitoring: %s", text)
+	}
 	for _, server := range split(f.queue) {
 		if text := settings.CheckBroker(contract.NATS, server); text != "" {
 			return out, fmt.Errorf("--queue: %s", text)
