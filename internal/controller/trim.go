@@ -12,6 +12,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -51,6 +52,9 @@ func trimStranger(obj any, m metav1.Object) {
 		o.Spec, o.Status = batchv1.JobSpec{}, batchv1.JobStatus{}
 	case *gatewayv1.HTTPRoute:
 		o.Spec, o.Status = gatewayv1.HTTPRouteSpec{}, gatewayv1.HTTPRouteStatus{}
+	case *unstructured.Unstructured:
+		delete(o.Object, "spec")
+		delete(o.Object, "status")
 	case *metav1.PartialObjectMetadata:
 	default:
 		return

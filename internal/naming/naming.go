@@ -31,7 +31,15 @@ const (
 	NetworkPolicy           Kind = "NetworkPolicy"
 	ControllerRevision      Kind = "ControllerRevision"
 	Job                     Kind = "Job"
+	ScaledObject            Kind = "ScaledObject"
+	TriggerAuthentication   Kind = "TriggerAuthentication"
 )
+
+// KEDA is the API version of the last two, of which the operator has no Go types.
+const KEDA = "keda.sh/v1alpha1"
+
+// Scales says whether what is of a kind changes the number of instances of a Deployment.
+func (k Kind) Scales() bool { return k == HorizontalPodAutoscaler || k == ScaledObject }
 
 // Child identifies a child inside the namespace of its Environment.
 type Child struct {
@@ -111,6 +119,8 @@ func Candidates(environment string) []Child {
 		{PodDisruptionBudget, environment},
 		{Ingress, environment},
 		{HTTPRoute, environment},
+		{ScaledObject, environment},
+		{TriggerAuthentication, environment},
 	}
 }
 

@@ -27,7 +27,7 @@ type KEDATrigger struct {
 	MetricType string
 	// Metadata are the scaler's own settings.
 	Metadata map[string]string
-	// Secret with credentials; empty: none. Parameters are those of KEDA's scaler, by the key of the Secret that each is taken from.
+	// Secret with credentials; empty: none. Parameters are the keys of the Secret by the parameter of KEDA's scaler that each becomes.
 	Secret     string
 	Parameters map[string]string
 	// Identity is true when KEDA asks as itself, by the cloud's own means.

@@ -120,7 +120,7 @@ type Settings struct {
 	Scaler Scaler
 	Depth  Depth
 	// KEDA are the triggers of the ScaledObject; nil unless KEDA scales.
-	KEDA []KEDATrigger
+	KEDA      []KEDATrigger
 	Resources v1alpha1.Resources
 	Placement Placement
 

@@ -37,6 +37,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 	"github.com/beanpod-dev/beanpod/internal/inputs"
 	"github.com/beanpod-dev/beanpod/internal/lifecycle"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/observe"
 )
 
@@ -61,6 +62,7 @@ const (
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses;networkpolicies,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;triggerauthentications,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods;secrets;configmaps;resourcequotas,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;delete
@@ -105,6 +107,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 	}
 	if r.loader.Operator.GatewayAPI {
 		b.Watches(&gatewayv1.HTTPRoute{}, children{}, builder.WithPredicates(butStatus()))
+	}
+	if r.loader.Operator.KEDA {
+		for _, kind := range []naming.Kind{naming.ScaledObject, naming.TriggerAuthentication} {
+			b.Watches(observe.NewObject(kind), children{}, builder.WithPredicates(butStatus()))
+		}
 	}
 	if r.loader.ClusterScoped {
 		b.Watches(&v1alpha1.Platform{}, r.wake(indexPlatform, anyNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
