@@ -26,6 +26,7 @@ func TestNamesNeverChange(t *testing.T) {
 	want := []string{
 		"ServiceAccount shop", "NetworkPolicy shop", "Service shop", "Service shop--candidate", "Deployment shop-a", "Deployment shop-b",
 		"HorizontalPodAutoscaler shop", "PodDisruptionBudget shop", "Ingress shop", "HTTPRoute shop",
+		"ScaledObject shop", "TriggerAuthentication shop",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("candidates (-want +got):\n%s", diff)

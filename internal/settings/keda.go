@@ -45,7 +45,9 @@ func (s Settings) keda(l Layers) ([]KEDATrigger, []Problem) {
 	}
 	var out []KEDATrigger
 	var problems []Problem
-	if byQueue(env) && s.Worker != nil {
+	if queue := byQueue(env); queue && s.Worker.Config.Queue.Provider == "" {
+		return nil, nil // what is wrong with the queue was said
+	} else if queue {
 		trigger, wrong := kedaQueue(l, s.Worker.Config.Queue)
 		trigger.Metadata[targetName[trigger.Type]] = strconv.Itoa(int(s.Depth.Target))
 		if trigger.Parameters != nil {
