@@ -226,13 +226,28 @@ func (a *Applier) one(ctx context.Context, env *v1alpha1.Environment, w object.O
 	if w.Once {
 		return a.create(ctx, env, w)
 	}
-	if err := a.Client.Apply(ctx, w.Config, client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
+	if err := a.Client.Apply(ctx, configuration(w), client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying %s: %w", w.Child, err)
 	}
 	if exists || w.Seed == nil {
 		return nil
 	}
 	return a.seed(ctx, w, nil)
+}
+
+// configuration is what is sent. A client must be told when a kind has no Go type.
+func configuration(w object.Object) runtime.ApplyConfiguration {
+	if !w.Kind.Untyped() {
+		return w.Config
+	}
+	out := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(w.Intent)}
+	annotations := out.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[v1alpha1.AnnotationIntentHash] = w.Hash
+	out.SetAnnotations(annotations)
+	return client.ApplyConfigurationFromUnstructured(out)
 }
 
 // create makes a child that is made once. Children of such kinds are found by label, so a stranger with the name is not among those

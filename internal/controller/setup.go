@@ -14,7 +14,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -64,10 +63,9 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Scheme knows Kubernetes' kinds, Beanpod's, the Gateway API's, and of KEDA's that they are there.
+// Scheme knows Kubernetes' kinds, Beanpod's, and the Gateway API's. Those of KEDA are used without Go types.
 func Scheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	metav1.AddToGroupVersion(scheme, schema.FromAPIVersionAndKind(naming.KEDA, "").GroupVersion()) // only so far that it can be applied
 	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), gatewayv1.Install(scheme))
 }
 

@@ -38,6 +38,9 @@ const (
 // KEDA is the API version of the last two, of which the operator has no Go types.
 const KEDA = "keda.sh/v1alpha1"
 
+// Untyped says whether the operator has no Go types of a kind.
+func (k Kind) Untyped() bool { return k == ScaledObject || k == TriggerAuthentication }
+
 // Scales says whether what is of a kind changes the number of instances of a Deployment.
 func (k Kind) Scales() bool { return k == HorizontalPodAutoscaler || k == ScaledObject }
 

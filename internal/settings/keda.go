@@ -6,7 +6,6 @@ package settings
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -132,7 +131,10 @@ func CheckMonitoring(server string) string {
 func kedaRedis(c contract.Coordinates, credentials bool) KEDATrigger {
 	t := KEDATrigger{Type: "redis-streams", Metadata: map[string]string{"stream": c.Name}}
 	if u, err := url.Parse(c.URL); err == nil {
-		t.Metadata["address"] = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379"))
+		t.Metadata["address"] = u.Host
+		if u.Port() == "" {
+			t.Metadata["address"] += ":6379"
+		}
 		if database := strings.Trim(u.Path, "/"); database != "" {
 			t.Metadata["databaseIndex"] = database
 		}

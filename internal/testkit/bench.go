@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -22,7 +21,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
-	"github.com/beanpod-dev/beanpod/internal/naming"
 )
 
 // Scheme knows Kubernetes' kinds and Beanpod's.
@@ -33,7 +31,6 @@ func Scheme() *runtime.Scheme {
 			panic(err) // two kinds with one name: a bug that no test can work around
 		}
 	}
-	metav1.AddToGroupVersion(scheme, schema.FromAPIVersionAndKind(naming.KEDA, "").GroupVersion())
 	return scheme
 }
 

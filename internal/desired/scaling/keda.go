@@ -42,15 +42,6 @@ func (o *kedaObject) WithAnnotations(entries map[string]string) *kedaObject {
 	return o
 }
 
-// GetKind is what the client asks an apply configuration for.
-func (o *kedaObject) GetKind() *string { return o.Kind }
-
-// GetAPIVersion is, too.
-func (o *kedaObject) GetAPIVersion() *string { return o.APIVersion }
-
-// GetNamespace is, too.
-func (o *kedaObject) GetNamespace() *string { return o.Namespace }
-
 type scaledObjectSpec struct {
 	ScaleTargetRef        target           `json:"scaleTargetRef"`
 	PollingInterval       int32            `json:"pollingInterval"`
