@@ -92,8 +92,8 @@ test-integration: ## Run tests against a real API server, etcd, buckets and brok
 	$(CLUSTER) build control-plane
 	brokers=; if $(CLUSTER) packages brokers; then brokers=1; elif [ "$${CI:-}" = true ]; then exit 1; fi; \
 	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); nats=$$(hack/tools/build nats-server); \
-	fauxqs=$$(hack/tools/build fauxqs); \
-	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" FAUXQS="$$fauxqs" BROKERS="$$brokers" go test -timeout 30m $(ARGS) ./api/... ./internal/... ./test/integration/... ./test/worker/...
+	fauxqs=$$(hack/tools/build fauxqs); keda=$$(hack/tools/module keda); \
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" FAUXQS="$$fauxqs" KEDA_MODULE="$$keda" BROKERS="$$brokers" go test -timeout 30m $(ARGS) ./api/... ./internal/... ./test/integration/... ./test/worker/...
 
 .PHONY: test-e2e
 test-e2e: ## Run tests on a real one-node cluster (root needed).

@@ -176,6 +176,10 @@ const (
 	ReasonInputsNotResolved = "InputsNotResolved"
 	// ReasonGatewayAPINotInstalled means that the cluster has no HTTPRoute kind.
 	ReasonGatewayAPINotInstalled = "GatewayAPINotInstalled"
+	// ReasonKEDANotInstalled means that the cluster has no ScaledObject kind.
+	ReasonKEDANotInstalled = "KEDANotInstalled"
+	// ReasonScalerChanging means that a scaler is going away before another one takes over.
+	ReasonScalerChanging = "ScalerChanging"
 	// ReasonRebuilding means that children are being deleted to be made again.
 	ReasonRebuilding = "Rebuilding"
 )

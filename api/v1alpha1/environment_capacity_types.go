@@ -92,7 +92,7 @@ type ResourceAmounts struct {
 // Autoscaling says what changes the number of instances.
 type Autoscaling struct {
 	// engine is Auto (the default), HPA, KEDA, BuiltIn or None. Auto takes BuiltIn, the operator's own scaler, for a worker with the trigger
-	// QueueDepth, and the HorizontalPodAutoscaler for cpu and memory.
+	// QueueDepth, and the HorizontalPodAutoscaler for cpu and memory. KEDA must be installed; it takes cpu, memory and the queue together.
 	// Exactly one engine owns a workload; with None, capacity.desired is the number.
 	// +optional
 	Engine ScalingEngine `json:"engine,omitempty"`

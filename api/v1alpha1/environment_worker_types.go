@@ -142,6 +142,17 @@ type NATSQueue struct {
 	// +kubebuilder:validation:MaxLength=255
 	Subject string `json:"subject,omitempty"`
 
+	// monitoringURL is the HTTP monitoring endpoint of the server: http://nats.queues:8222. Only autoscaling.engine KEDA needs it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	MonitoringURL string `json:"monitoringURL,omitempty"`
+
+	// account of the stream, by its name or ID, where KEDA asks the monitoring endpoint. Defaults to $G, the account of servers
+	// that have no others.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Account string `json:"account,omitempty"`
+
 	// credentialsRef names a Secret with user and password, or creds. Unset: none.
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`

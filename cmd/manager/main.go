@@ -41,19 +41,19 @@ var version = "dev"
 const leaderElectionID = "beanpod.beanpod.dev"
 
 type flags struct {
-	leaderElect                                   bool
-	leaderElectionNamespace                       string
-	probeAddress, metricsAddress                  string
-	metricsSecure, metricsAuth                    bool
-	namespaces, baseDomain, ingressClass, gateway string
-	trustedCIDRs, buildDenied, fetchAllowed       string
-	concurrency                                   int
-	installPlatforms, allowLoopbackRegistry       bool
-	store, storeSpool, storeAddress, storeURL     string
-	bundleImage, queue, namespace                 string
-	images                                        imageFlags
-	databaseImage                                 string
-	databaseDeletionDelay                         time.Duration
+	leaderElect                                    bool
+	leaderElectionNamespace                        string
+	probeAddress, metricsAddress                   string
+	metricsSecure, metricsAuth                     bool
+	namespaces, baseDomain, ingressClass, gateway  string
+	trustedCIDRs, buildDenied, fetchAllowed        string
+	concurrency                                    int
+	installPlatforms, allowLoopbackRegistry        bool
+	store, storeSpool, storeAddress, storeURL      string
+	bundleImage, queue, queueMonitoring, namespace string
+	images                                         imageFlags
+	databaseImage                                  string
+	databaseDeletionDelay                          time.Duration
 }
 
 func (f *flags) bind(set *flag.FlagSet) {
@@ -82,6 +82,7 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.queue, "queue", "", "Where generated queues of workers are made: the URL of NATS servers with JetStream, nats://nats.queues:4222, several separated by commas; or an endpoint of SQS, https://sqs.REGION.amazonaws.com, or another with ?region=REGION; unset: none are made.")
 	set.StringVar(&f.databaseImage, "database-image", "docker.io/library/postgres", "Image of PostgreSQL, without a tag, of databases whose class names none.")
 	set.DurationVar(&f.databaseDeletionDelay, "database-deletion-delay", deletion.DefaultDelay, "Pause before the database of a deleted DatabaseClaim is deleted, in which that can be called back.")
+	set.StringVar(&f.queueMonitoring, "queue-monitoring", "", "URL of the HTTP monitoring endpoint of those servers: http://nats.queues:8222; unset: KEDA cannot scale by generated queues.")
 	set.StringVar(&f.namespace, "namespace", "", "The operator's own namespace, which may ask the queue daemons of workers; unset: nobody may.")
 }
 
@@ -204,7 +205,10 @@ func (f *flags) options() (controller.Options, error) {
 		return out, err
 	}
 	out.Operator.Registry, out.Images = f.images.settings(), f.images.appender(f.allowLoopbackRegistry)
-	out.Operator.Queue, out.Operator.Namespace = f.queue, f.namespace
+	out.Operator.Queue, out.Operator.QueueMonitoring, out.Operator.Namespace = f.queue, f.queueMonitoring, f.namespace
+	if text := settings.CheckMonitoring(f.queueMonitoring); f.queueMonitoring != "" && text != "" {
+		return out, fmt.Errorf("--queue-monitoring: %s", text)
+	}
 	out.Databases = database.Operator{Image: f.databaseImage, BundleImage: f.bundleImage, StoreURL: f.storeURL, Namespace: f.namespace}
 	if f.databaseDeletionDelay <= 0 {
 		return out, fmt.Errorf("--database-deletion-delay %s is not a pause", f.databaseDeletionDelay)

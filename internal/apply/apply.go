@@ -15,7 +15,6 @@ import (
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,10 +64,24 @@ func (a *Applier) Apply(ctx context.Context, env *v1alpha1.Environment, want []o
 	if leaving, err := a.makeWay(ctx, want, have, env.Annotations[v1alpha1.AnnotationRebuildRequested]); err != nil || len(leaving) > 0 {
 		return waitFor(leaving, err)
 	}
+	retiring, err := a.retire(ctx, env, want, have)
+	if err != nil {
+		return classify(err)
+	}
+	if len(retiring) > 0 {
+		want = slices.DeleteFunc(slices.Clone(want), func(w object.Object) bool { return w.Kind.Scales() && have[w.Child] == nil })
+		have = maps.Clone(have)
+		for _, child := range retiring {
+			delete(have, child)
+		}
+	}
 	if err := a.write(ctx, env, want, have); err != nil {
 		return classify(err)
 	}
-	return classify(a.prune(ctx, env, want, have))
+	if err := a.prune(ctx, env, want, have); err != nil {
+		return classify(err)
+	}
+	return changing(retiring)
 }
 
 // Pending names the children that Apply would write or delete, without doing so.
@@ -173,13 +186,13 @@ func (a *Applier) write(ctx context.Context, env *v1alpha1.Environment, want []o
 
 // letsGo says whether a scaler moves away from a Deployment whose size is set here.
 func letsGo(w object.Object, live snapshot.Object, want []object.Object) bool {
-	hpa, ok := live.(*autoscalingv2.HorizontalPodAutoscaler)
-	if !ok || w.Kind != naming.HorizontalPodAutoscaler {
+	from := scaledBy(live)
+	if from == "" || !w.Kind.Scales() {
 		return false
 	}
 	return slices.ContainsFunc(want, func(d object.Object) bool {
 		_, sized, _ := unstructured.NestedFieldNoCopy(d.Intent, "spec", "replicas")
-		return sized && d.Kind == naming.Deployment && d.Name == hpa.Spec.ScaleTargetRef.Name
+		return sized && d.Kind == naming.Deployment && d.Name == from
 	})
 }
 
@@ -213,13 +226,28 @@ func (a *Applier) one(ctx context.Context, env *v1alpha1.Environment, w object.O
 	if w.Once {
 		return a.create(ctx, env, w)
 	}
-	if err := a.Client.Apply(ctx, w.Config, client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
+	if err := a.Client.Apply(ctx, configuration(w), client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying %s: %w", w.Child, err)
 	}
 	if exists || w.Seed == nil {
 		return nil
 	}
 	return a.seed(ctx, w, nil)
+}
+
+// configuration is what is sent. A client must be told when a kind has no Go type.
+func configuration(w object.Object) runtime.ApplyConfiguration {
+	if !w.Kind.Untyped() {
+		return w.Config
+	}
+	out := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(w.Intent)}
+	annotations := out.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[v1alpha1.AnnotationIntentHash] = w.Hash
+	out.SetAnnotations(annotations)
+	return client.ApplyConfigurationFromUnstructured(out)
 }
 
 // create makes a child that is made once. Children of such kinds are found by label, so a stranger with the name is not among those

@@ -19,6 +19,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -83,6 +84,8 @@ func stored(t *testing.T, intent map[string]any) runtime.Object {
 		object = &rbacv1.Role{}
 	case "RoleBinding":
 		object = &rbacv1.RoleBinding{}
+	case "ScaledObject", "TriggerAuthentication":
+		object = &unstructured.Unstructured{}
 	default:
 		t.Fatalf("kind %s is new: teach this test how it is stored", kind)
 	}
@@ -132,12 +135,20 @@ func serve(object runtime.Object) {
 		o.Spec.SessionAffinity = corev1.ServiceAffinityNone
 		o.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol}
 		o.Spec.InternalTrafficPolicy = ptr.To(corev1.ServiceInternalTrafficPolicyCluster)
+	case *unstructured.Unstructured:
+		o.SetFinalizers([]string{"finalizer.keda.sh"}) // KEDA's own
+		o.SetLabels(with(o.GetLabels(), "scaledobject.keda.sh/name", o.GetName()))
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		o.Spec.Behavior.ScaleUp = &autoscalingv2.HPAScalingRules{StabilizationWindowSeconds: ptr.To[int32](0)}
 		o.Spec.Behavior.ScaleDown.SelectPolicy = ptr.To(autoscalingv2.MaxChangePolicySelect)
 		o.Spec.Behavior.ScaleDown.Policies = []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PercentScalingPolicy, Value: 100, PeriodSeconds: 15}}
 		o.Status.DesiredReplicas = 2
 	}
+}
+
+func with(labels map[string]string, key, value string) map[string]string {
+	labels[key] = value
+	return labels
 }
 
 func generic(t *testing.T, object runtime.Object) map[string]any {

@@ -39,6 +39,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/database/cloudnativepg"
 	"github.com/beanpod-dev/beanpod/internal/database/rds"
 	"github.com/beanpod-dev/beanpod/internal/evidence"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/platforms"
 	"github.com/beanpod-dev/beanpod/internal/queues"
 	"github.com/beanpod-dev/beanpod/internal/registry"
@@ -51,7 +52,7 @@ const Recorder = "beanpod"
 
 // Options of an installation.
 type Options struct {
-	// Operator is what the installation decides for every Environment; GatewayAPI is found out by Setup.
+	// Operator is what the installation decides for every Environment; GatewayAPI and KEDA are found out by Setup.
 	Operator settings.Operator
 	// Namespaces to watch; empty: all.
 	Namespaces []string
@@ -73,7 +74,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Scheme knows Kubernetes' kinds, Beanpod's, and the Gateway API's.
+// Scheme knows Kubernetes' kinds, Beanpod's, and the Gateway API's. Those of KEDA are used without Go types.
 func Scheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), gatewayv1.Install(scheme))
@@ -101,7 +102,8 @@ func ManagerOptions(o Options, base ctrl.Options) (ctrl.Options, error) {
 	// With several namespaces a kind has several informers, which the consistency feature does not support. Then a pass may
 	// see an older state of its own writes, and repeat a write that changes nothing.
 	consistent := len(o.Namespaces) <= 1
-	base.Client.Cache = &client.CacheOptions{EnableReadYourWritesConsistency: &consistent}
+	// KEDA's objects have no Go types here, and are read from the cache as the others are.
+	base.Client.Cache = &client.CacheOptions{EnableReadYourWritesConsistency: &consistent, Unstructured: true}
 	return base, nil
 }
 
@@ -118,6 +120,9 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	op := o.Operator
 	var err error
 	if op.GatewayAPI, err = serves(mgr, schema.GroupVersionKind{Group: gatewayv1.GroupName, Version: "v1", Kind: "HTTPRoute"}); err != nil {
+		return err
+	}
+	if op.KEDA, err = serves(mgr, schema.FromAPIVersionAndKind(naming.KEDA, string(naming.ScaledObject))); err != nil {
 		return err
 	}
 	logs, err := evidence.NewReader(mgr.GetConfig(), mgr.GetHTTPClient())

@@ -14,6 +14,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -62,6 +63,9 @@ func trimStranger(obj any, m metav1.Object) {
 		o.Rules = nil
 	case *rbacv1.RoleBinding:
 		o.Subjects, o.RoleRef = nil, rbacv1.RoleRef{}
+	case *unstructured.Unstructured:
+		delete(o.Object, "spec")
+		delete(o.Object, "status")
 	case *metav1.PartialObjectMetadata:
 	default:
 		return

@@ -49,6 +49,8 @@ func Build(s settings.Settings, step plan.Step, now snapshot.Snapshot) ([]object
 	list.add(web && s.Routing.Type == v1alpha1.RoutingIngress, func() (object.Object, error) { return webserver.Ingress(s) })
 	list.add(web && gateway, func() (object.Object, error) { return webserver.HTTPRoute(s, step.Traffic) })
 	list.add(s.Scaler == settings.ScalerHPA, func() (object.Object, error) { return scaling.HorizontalPodAutoscaler(s, step.Scaler) })
+	list.add(s.Scaler == settings.ScalerKEDA && scaling.Authenticates(s), func() (object.Object, error) { return scaling.TriggerAuthentication(s) })
+	list.add(s.Scaler == settings.ScalerKEDA, func() (object.Object, error) { return scaling.ScaledObject(s, step.Scaler) })
 	list.add(fewest(s) > 1, func() (object.Object, error) { return scaling.PodDisruptionBudget(s) })
 	return list.objects, list.err
 }

@@ -330,17 +330,17 @@ func TestReplicas(t *testing.T) {
 	for _, s := range scenarios(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			scaler := 0
+			scaler, scaled := 0, s.cfg.Scaler != settings.ScalerNone
 			for _, o := range s.objects {
-				if o.Kind == naming.HorizontalPodAutoscaler {
+				if o.Kind.Scales() {
 					scaler++
 				}
-				if (o.Seed != nil) != (o.Kind == naming.Deployment && s.cfg.Scaler == settings.ScalerHPA) {
+				if (o.Seed != nil) != (o.Kind == naming.Deployment && scaled) {
 					t.Errorf("%s has a seed: %t", o.Child, o.Seed != nil)
 				}
 			}
 			got := deployment(t, s).Spec.Replicas
-			if s.cfg.Scaler == settings.ScalerHPA {
+			if scaled {
 				if got != nil || scaler != 1 {
 					t.Errorf("replicas are %v beside %d autoscalers, want none beside one", got, scaler)
 				}

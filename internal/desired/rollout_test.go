@@ -5,6 +5,7 @@ package desired_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -141,6 +143,33 @@ func TestSharesBySize(t *testing.T) {
 	for _, o := range objects {
 		if o.Child.Name == naming.Candidate(s.cfg.Name) {
 			t.Error("there is a candidate Service that nothing uses")
+		}
+	}
+}
+
+// TestKEDAIsHeld: while two sets exist, KEDA keeps the number of the one that gets the requests; then it may go to zero again.
+func TestKEDAIsHeld(t *testing.T) {
+	t.Parallel()
+	s := scenarioOf(t, "worker-keda")
+	for _, tc := range []struct {
+		scaler plan.Scaler
+		want   string
+	}{
+		{plan.Scaler{Slot: "b", Hold: 3}, `b 3 3 <nil> <nil>`},
+		{plan.Scaler{Slot: "a"}, `a 0 20 660 120`},
+	} {
+		s.step.Scaler = tc.scaler
+		objects, err := desired.Build(s.cfg, s.step, snapshot.Snapshot{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var so unstructured.Unstructured
+		find(t, objects, naming.Child{Kind: naming.ScaledObject, Name: s.cfg.Name}, &so.Object)
+		spec := so.Object["spec"].(map[string]any)
+		name, _, _ := unstructured.NestedString(spec, "scaleTargetRef", "name")
+		got := fmt.Sprint(strings.TrimPrefix(name, s.cfg.Name+"-"), " ", spec["minReplicaCount"], " ", spec["maxReplicaCount"], " ", spec["initialCooldownPeriod"], " ", spec["cooldownPeriod"])
+		if got != tc.want {
+			t.Errorf("%+v: %s, want %s", tc.scaler, got, tc.want)
 		}
 	}
 }

@@ -34,7 +34,18 @@ const (
 	Lease                   Kind = "Lease"
 	Role                    Kind = "Role"
 	RoleBinding             Kind = "RoleBinding"
+	ScaledObject            Kind = "ScaledObject"
+	TriggerAuthentication   Kind = "TriggerAuthentication"
 )
+
+// KEDA is the API version of the last two, of which the operator has no Go types.
+const KEDA = "keda.sh/v1alpha1"
+
+// Untyped says whether the operator has no Go types of a kind.
+func (k Kind) Untyped() bool { return k == ScaledObject || k == TriggerAuthentication }
+
+// Scales says whether what is of a kind changes the number of instances of a Deployment.
+func (k Kind) Scales() bool { return k == HorizontalPodAutoscaler || k == ScaledObject }
 
 // Child identifies a child inside the namespace of its Environment.
 type Child struct {
@@ -117,6 +128,8 @@ func Candidates(environment string) []Child {
 		{Lease, Election(environment)},
 		{Role, Election(environment)},
 		{RoleBinding, Election(environment)},
+		{ScaledObject, environment},
+		{TriggerAuthentication, environment},
 	}
 }
 

@@ -27,6 +27,7 @@ func TestNamesNeverChange(t *testing.T) {
 		"ServiceAccount shop", "NetworkPolicy shop", "Service shop", "Service shop--candidate", "Deployment shop-a", "Deployment shop-b",
 		"HorizontalPodAutoscaler shop", "PodDisruptionBudget shop", "Ingress shop", "HTTPRoute shop",
 		"Lease shop-periodic-tasks", "Role shop-periodic-tasks", "RoleBinding shop-periodic-tasks",
+		"ScaledObject shop", "TriggerAuthentication shop",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("candidates (-want +got):\n%s", diff)

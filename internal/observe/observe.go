@@ -22,6 +22,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -62,17 +63,39 @@ func NewObject(kind naming.Kind) client.Object {
 		return &rbacv1.Role{}
 	case naming.RoleBinding:
 		return &rbacv1.RoleBinding{}
+	case naming.ScaledObject, naming.TriggerAuthentication:
+		obj := &unstructured.Unstructured{}
+		obj.SetAPIVersion(naming.KEDA)
+		obj.SetKind(string(kind))
+		return obj
 	default:
 		return nil
 	}
 }
 
-// Take reads everything that exists for an Environment. Children include strangers that use one of its names. gatewayAPI
-// says whether the cluster serves HTTPRoute.
-func Take(ctx context.Context, reader client.Reader, env *v1alpha1.Environment, gatewayAPI bool) (snapshot.Snapshot, snapshot.Children, error) {
+// Served are the kinds of others that a cluster may lack.
+type Served struct {
+	// GatewayAPI is true when it serves HTTPRoute, KEDA when it serves ScaledObject.
+	GatewayAPI, KEDA bool
+}
+
+func (s Served) lacks(kind naming.Kind) bool {
+	switch kind {
+	case naming.HTTPRoute:
+		return !s.GatewayAPI
+	case naming.ScaledObject, naming.TriggerAuthentication:
+		return !s.KEDA
+	default:
+		return false
+	}
+}
+
+// Take reads everything that exists for an Environment, of the kinds that are served. Children include strangers that use one of its
+// names.
+func Take(ctx context.Context, reader client.Reader, env *v1alpha1.Environment, served Served) (snapshot.Snapshot, snapshot.Children, error) {
 	children := snapshot.Children{}
 	for _, child := range naming.Candidates(env.Name) {
-		if child.Kind == naming.HTTPRoute && !gatewayAPI {
+		if served.lacks(child.Kind) {
 			continue
 		}
 		obj := NewObject(child.Kind)

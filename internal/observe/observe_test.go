@@ -61,7 +61,7 @@ func TestTake(t *testing.T) {
 	foreign := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "blue-b"}}
 	c := builder(owned(&appsv1.Deployment{}, "blue-a"), owned(&corev1.ServiceAccount{}, "blue"), stranger, foreign,
 		pod("z", "uid"), pod("y", "uid"), pod("x", "other"), owned(&corev1.Service{}, "other")).Build()
-	now, children, err := Take(t.Context(), c, environment(), false)
+	now, children, err := Take(t.Context(), c, environment(), Served{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestTakeFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, _, err := Take(t.Context(), builder().WithInterceptorFuncs(funcs).Build(), environment(), false); !errors.Is(err, down) {
+			if _, _, err := Take(t.Context(), builder().WithInterceptorFuncs(funcs).Build(), environment(), Served{}); !errors.Is(err, down) {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -81,6 +81,8 @@ func Resolve(l Layers) (Settings, []Problem) {
 	if s.Worker != nil {
 		s.Worker.elect(s)
 	}
+	s.KEDA, wrong = s.keda(l)
+	problems = append(problems, wrong...)
 	s.rollouts(env)
 	s.Routing = routing(env, l.Operator, s.Processes)
 	s.isolation(env, l.Operator)
@@ -121,7 +123,7 @@ func (s *Settings) capacity(env *v1alpha1.Environment) {
 		auto = &v1alpha1.Autoscaling{}
 	}
 	s.Scaler, s.Depth, s.Desired = scaler(env, *s), depth(env), s.Min
-	if s.Scaler == ScalerBuiltIn {
+	if s.Scaler == ScalerBuiltIn || s.Scaler == ScalerKEDA {
 		// The first instance proves that the version works; it goes when there is nothing to do.
 		s.Desired = max(1, s.Min)
 	}

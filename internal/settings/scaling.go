@@ -23,8 +23,10 @@ func scaler(env *v1alpha1.Environment, s Settings) Scaler {
 		return ScalerNone
 	case queue && (engine == v1alpha1.ScalingAuto || engine == v1alpha1.ScalingBuiltIn):
 		return ScalerBuiltIn
+	case engine == v1alpha1.ScalingKEDA && (queue || s.Min > 0):
+		return ScalerKEDA
 	case s.Min == 0:
-		return ScalerNone // a HorizontalPodAutoscaler leaves alone what has no instance
+		return ScalerNone // what has no instance uses no cpu, so neither a HorizontalPodAutoscaler nor KEDA would ever bring one back
 	default:
 		return ScalerHPA
 	}
@@ -74,7 +76,7 @@ func idleScaling(env *v1alpha1.Environment) []string {
 	auto, engine := autoscaling(env), engineOf(env)
 	builtIn := byQueue(env) && (engine == v1alpha1.ScalingAuto || engine == v1alpha1.ScalingBuiltIn)
 	var out []string
-	if engine == v1alpha1.ScalingKEDA || engine == v1alpha1.ScalingBuiltIn && !builtIn {
+	if engine == v1alpha1.ScalingBuiltIn && !builtIn {
 		out = append(out, at+"engine: "+string(engine))
 	}
 	if len(auto.Schedules) > 0 {
@@ -82,7 +84,8 @@ func idleScaling(env *v1alpha1.Environment) []string {
 	}
 	for _, t := range auto.Triggers {
 		load := t.Type == v1alpha1.TriggerCPU || t.Type == v1alpha1.TriggerMemory
-		if builtIn && t.Type != v1alpha1.TriggerQueueDepth || !builtIn && !load {
+		queue := t.Type == v1alpha1.TriggerQueueDepth && byQueue(env) && (builtIn || engine == v1alpha1.ScalingKEDA)
+		if !queue && (builtIn || !load) {
 			out = append(out, at+"triggers: "+string(t.Type))
 		}
 	}

@@ -41,8 +41,8 @@ func TestScaler(t *testing.T) {
 		{"the HorizontalPodAutoscaler knows no queue", v1alpha1.TierWorker, v1alpha1.ScalingHPA, 1, 4, []v1alpha1.ScalingTrigger{depth},
 			result{ScalerHPA, 1, 30, []string{at + "triggers: QueueDepth"}}},
 		{"nor does it scale from zero", v1alpha1.TierWorker, v1alpha1.ScalingHPA, 0, 4, nil, result{ScalerNone, 0, 0, nil}},
-		{"KEDA", v1alpha1.TierWorker, v1alpha1.ScalingKEDA, 1, 4, []v1alpha1.ScalingTrigger{depth},
-			result{ScalerHPA, 1, 30, []string{at + "engine: KEDA", at + "triggers: QueueDepth"}}},
+		{"KEDA, and no generated queue that it can see", v1alpha1.TierWorker, v1alpha1.ScalingKEDA, 1, 4, []v1alpha1.ScalingTrigger{depth},
+			result{ScalerKEDA, 1, 30, nil}},
 		{"a web environment has no queue", v1alpha1.TierWebServer, v1alpha1.ScalingBuiltIn, 1, 4, []v1alpha1.ScalingTrigger{depth},
 			result{ScalerHPA, 1, 0, []string{at + "engine: BuiltIn", at + "triggers: QueueDepth"}}},
 	} {

@@ -23,6 +23,8 @@ type Operator struct {
 	Gateway *v1alpha1.GatewayReference
 	// GatewayAPI is true when the cluster serves HTTPRoute.
 	GatewayAPI bool
+	// KEDA is true when the cluster serves ScaledObject.
+	KEDA bool
 	// TrustedCIDRs may always reach instances: the addresses of ingress controllers on the host's network.
 	TrustedCIDRs []string
 	// BundleImage is the operator's own: it holds /bundle, which fetches, builds and installs source bundles, and /workerd; StoreURL is where pods reach the store. When one
@@ -35,6 +37,8 @@ type Operator struct {
 	BuildDeniedCIDRs, FetchAllowedCIDRs []string
 	// Queue is the URL of the NATS servers, or of the SQS endpoint, on which queues are generated; empty: none is.
 	Queue string
+	// QueueMonitoring is the URL of the HTTP monitoring endpoint of those servers, which KEDA asks; empty: not known.
+	QueueMonitoring string
 	// Namespace of the operator, which may ask worker daemons; empty: nobody may.
 	Namespace string
 }
@@ -117,8 +121,10 @@ type Settings struct {
 	// Min and Max instances; Desired is the fixed number when Scaler is ScalerNone, else how many a new set begins with.
 	Min, Max, Desired int32
 	// Scaler that owns the number of instances; Depth is for those that look at a queue.
-	Scaler    Scaler
-	Depth     Depth
+	Scaler Scaler
+	Depth  Depth
+	// KEDA are the triggers of the ScaledObject; nil unless KEDA scales.
+	KEDA      []KEDATrigger
 	Resources v1alpha1.Resources
 	Placement Placement
 
@@ -219,6 +225,8 @@ const (
 	ScalerHPA Scaler = "HPA"
 	// ScalerBuiltIn: ours too, by the depth of the queue.
 	ScalerBuiltIn Scaler = "BuiltIn"
+	// ScalerKEDA: KEDA's.
+	ScalerKEDA Scaler = "KEDA"
 )
 
 // Placement is where instances run and what makes their number change.

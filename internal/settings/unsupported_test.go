@@ -34,7 +34,6 @@ func TestUnsupported(t *testing.T) {
 			e.Health = &v1alpha1.HealthSettings{Rules: make([]v1alpha1.HealthRule, 1)}
 		}), []string{"spec.health.rules"}},
 		{"health reporting", environment(func(e *v1alpha1.EnvironmentSpec) { e.Health = &v1alpha1.HealthSettings{Reporting: "Basic"} }), nil},
-		{"KEDA", scaling(v1alpha1.Autoscaling{Engine: v1alpha1.ScalingKEDA}), []string{"spec.capacity.autoscaling.engine: KEDA"}},
 		{"the built-in scaler", scaling(v1alpha1.Autoscaling{Engine: v1alpha1.ScalingBuiltIn}), []string{"spec.capacity.autoscaling.engine: BuiltIn"}},
 		{"the usual scaler", scaling(v1alpha1.Autoscaling{Engine: v1alpha1.ScalingHPA, Triggers: []v1alpha1.ScalingTrigger{{Type: v1alpha1.TriggerCPU}, {Type: v1alpha1.TriggerMemory}}}), nil},
 		{"schedules", scaling(v1alpha1.Autoscaling{Schedules: make([]v1alpha1.ScalingSchedule, 1)}), []string{"spec.capacity.autoscaling.schedules"}},

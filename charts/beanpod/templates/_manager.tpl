@@ -56,8 +56,12 @@
 - --namespace={{ include "beanpod.namespace" . }}
 {{- if .Values.queue.url }}
 - --queue={{ .Values.queue.url }}
+{{- with .Values.queue.monitoringURL }}
+- --queue-monitoring={{ . }}
+{{- end }}
 {{- else if .Values.queue.development.enabled }}
 - --queue=nats://{{ include "beanpod.fullname" . }}-nats.{{ include "beanpod.namespace" . }}.svc:4222
+- --queue-monitoring=http://{{ include "beanpod.fullname" . }}-nats.{{ include "beanpod.namespace" . }}.svc:8222
 {{- end }}
 - --database-image={{ .Values.databases.image }}
 - --database-deletion-delay={{ .Values.databases.deletionDelay }}

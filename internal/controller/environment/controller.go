@@ -143,7 +143,7 @@ type pass struct {
 // run strings the stages together. A stage that fails stops the writing ones after it; what runs is assessed all the same.
 func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, snapshot.Children) {
 	p := pass{at: r.now()}
-	now, have, err := observe.Take(ctx, r.client, env, r.loader.Operator.GatewayAPI)
+	now, have, err := observe.Take(ctx, r.client, env, observe.Served{GatewayAPI: r.loader.Operator.GatewayAPI, KEDA: r.loader.Operator.KEDA})
 	if err != nil {
 		p.err = err
 		return p, have
@@ -159,7 +159,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, 
 	p.unread = err != nil && outcome.AsStall(err) == nil && outcome.AsWait(err) == nil
 	layers.Restart, layers.Rebuild = current.Restart, current.Rebuild
 	cfg, problems := settings.Resolve(layers)
-	p.cfg, p.err = cfg, firstOf(err, invalid(problems), missingGateway(cfg, r.loader.Operator))
+	p.cfg, p.err = cfg, firstOf(err, invalid(problems), missingGateway(cfg, r.loader.Operator), missingKEDA(cfg, r.loader.Operator))
 	if p.err == nil && !withdrawn(env, now) {
 		p.step = launch(env, now, rollout.Next(target(env, p), now, p.at), p)
 		p.waiting, p.err = r.write(ctx, env, &p, have)

@@ -53,3 +53,15 @@ func missingGateway(cfg settings.Settings, op settings.Operator) error {
 	}
 	return nil
 }
+
+// missingKEDA refuses KEDA where it is not installed.
+func missingKEDA(cfg settings.Settings, op settings.Operator) error {
+	if cfg.Scaler != settings.ScalerKEDA || op.KEDA {
+		return nil
+	}
+	return &outcome.Stall{
+		Condition: v1alpha1.ConditionApplied, Reason: v1alpha1.ReasonKEDANotInstalled,
+		Message: "spec.capacity.autoscaling.engine is KEDA, but the cluster does not serve ScaledObject (keda.sh/v1alpha1); install KEDA 2 and restart the operator, " +
+			"or set the engine to Auto; what runs keeps running",
+	}
+}

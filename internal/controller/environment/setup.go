@@ -68,6 +68,7 @@ const indexBinding = "environment.claimBinding"
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses;networkpolicies,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;triggerauthentications,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // Of Leases, update is only there to be granted to the daemons of workers: nobody can grant what he may not do himself.
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;update;delete
@@ -119,6 +120,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 	}
 	if r.loader.Operator.GatewayAPI {
 		b.Watches(&gatewayv1.HTTPRoute{}, children{}, builder.WithPredicates(butStatus()))
+	}
+	if r.loader.Operator.KEDA {
+		for _, kind := range []naming.Kind{naming.ScaledObject, naming.TriggerAuthentication} {
+			b.Watches(observe.NewObject(kind), children{}, builder.WithPredicates(butStatus()))
+		}
 	}
 	if r.loader.ClusterScoped {
 		b.Watches(&v1alpha1.Platform{}, r.wake(indexPlatform, anyNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{}))

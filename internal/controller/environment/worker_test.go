@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -122,6 +123,24 @@ var _ = Describe("Workers", func() {
 			}))
 		w.mustPass(ctx)
 		Expect(w.shows(ctx, v1alpha1.ConditionApplied)).To(And(HavePrefix("False NotOwned"), ContainSubstring("Lease blue-periodic-tasks")))
+	})
+
+	It("keep what runs while KEDA is asked for and not installed", func(ctx SpecContext) {
+		w := working(ctx)
+		w.launched(ctx)
+		w.change(ctx, func(e *v1alpha1.Environment) {
+			e.Spec.Capacity.Desired, e.Spec.Capacity.Autoscaling = nil, &v1alpha1.Autoscaling{Engine: v1alpha1.ScalingHPA}
+		})
+		w.mustPass(ctx)
+		was := w.deployment(ctx).Generation
+		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.Capacity.Autoscaling.Engine = v1alpha1.ScalingKEDA })
+		w.mustPass(ctx)
+		Expect(w.shows(ctx, v1alpha1.ConditionApplied)).To(And(HavePrefix("False KEDANotInstalled"), ContainSubstring("install KEDA 2"), ContainSubstring("spec.capacity.autoscaling.engine")))
+		Expect(w.deployment(ctx).Generation).To(Equal(was))
+		Expect(bench.Live.Get(ctx, w.key("blue"), &autoscalingv2.HorizontalPodAutoscaler{})).To(Succeed(), "the scaler before still scales")
+		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.Capacity.Autoscaling.Engine = v1alpha1.ScalingAuto })
+		w.mustPass(ctx)
+		Expect(w.shows(ctx, v1alpha1.ConditionApplied)).To(HavePrefix("True"))
 	})
 
 	It("are linked to by those that put messages", func(ctx SpecContext) {

@@ -1676,9 +1676,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.NATSQueue
   map:
     fields:
+    - name: account
+      type:
+        scalar: string
     - name: credentialsRef
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.LocalReference
+    - name: monitoringURL
+      type:
+        scalar: string
     - name: stream
       type:
         scalar: string

@@ -15,7 +15,7 @@ import (
 // Autoscaling says what changes the number of instances.
 type AutoscalingApplyConfiguration struct {
 	// engine is Auto (the default), HPA, KEDA, BuiltIn or None. Auto takes BuiltIn, the operator's own scaler, for a worker with the trigger
-	// QueueDepth, and the HorizontalPodAutoscaler for cpu and memory.
+	// QueueDepth, and the HorizontalPodAutoscaler for cpu and memory. KEDA must be installed; it takes cpu, memory and the queue together.
 	// Exactly one engine owns a workload; with None, capacity.desired is the number.
 	Engine *apiv1alpha1.ScalingEngine `json:"engine,omitempty"`
 	// triggers say what is measured. Unset: CPUUtilization at 70 percent of the request.

@@ -16,6 +16,11 @@ type NATSQueueApplyConfiguration struct {
 	Stream *string `json:"stream,omitempty"`
 	// subject of the stream to consume. Unset: all of it.
 	Subject *string `json:"subject,omitempty"`
+	// monitoringURL is the HTTP monitoring endpoint of the server: http://nats.queues:8222. Only autoscaling.engine KEDA needs it.
+	MonitoringURL *string `json:"monitoringURL,omitempty"`
+	// account of the stream, by its name or ID, where KEDA asks the monitoring endpoint. Defaults to $G, the account of servers
+	// that have no others.
+	Account *string `json:"account,omitempty"`
 	// credentialsRef names a Secret with user and password, or creds. Unset: none.
 	CredentialsRef *LocalReferenceApplyConfiguration `json:"credentialsRef,omitempty"`
 }
@@ -47,6 +52,22 @@ func (b *NATSQueueApplyConfiguration) WithStream(value string) *NATSQueueApplyCo
 // If called multiple times, the Subject field is set to the value of the last call.
 func (b *NATSQueueApplyConfiguration) WithSubject(value string) *NATSQueueApplyConfiguration {
 	b.Subject = &value
+	return b
+}
+
+// WithMonitoringURL sets the MonitoringURL field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MonitoringURL field is set to the value of the last call.
+func (b *NATSQueueApplyConfiguration) WithMonitoringURL(value string) *NATSQueueApplyConfiguration {
+	b.MonitoringURL = &value
+	return b
+}
+
+// WithAccount sets the Account field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Account field is set to the value of the last call.
+func (b *NATSQueueApplyConfiguration) WithAccount(value string) *NATSQueueApplyConfiguration {
+	b.Account = &value
 	return b
 }
 
