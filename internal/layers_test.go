@@ -74,7 +74,7 @@ var (
 		"internal/bundle/report", "internal/database/...",
 		"config/platforms", "internal/samples",
 	}
-	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/evidence", "internal/store", "internal/telemetry", "internal/platforms", "internal/queues"}
+	ioPkgs = []string{"internal/inputs", "internal/observe", "internal/apply", "internal/registry", "internal/evidence", "internal/store", "internal/telemetry", "internal/platforms", "internal/queues", "internal/provision"}
 )
 
 // rows are docs/architecture.md section 4 as a table. The first row that matches a package is the one that counts.
@@ -118,6 +118,7 @@ var rows = []row{
 	{packages: "internal/store/...", purity: io, ours: append([]string{"."}, purePkgs...), why: whyIO},
 	{packages: "internal/telemetry", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/platforms", purity: io, ours: purePkgs, why: whyIO},
+	{packages: "internal/provision", purity: io, ours: purePkgs, why: whyIO},
 	{packages: "internal/queues", purity: io, ours: append([]string{"internal/workerd/queue/...", "internal/workerd/open"}, purePkgs...), why: "queues asks brokers with the daemon's own adapters, and imports nothing else of the daemon"},
 
 	{packages: "internal/controller/shell", purity: io, ours: slices.Concat(purePkgs, ioPkgs), why: whyController},

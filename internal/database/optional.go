@@ -15,6 +15,21 @@ type Examiner interface {
 	Examine(w Wanted, have Objects) []Problem
 }
 
+// Administered is a Provider whose databases have a user for the operator's own work: the controller makes a Secret with its password.
+type Administered interface {
+	AdminSecret(w Wanted) string
+}
+
+// Labeller is a Provider that looks for labels on the Secret with the credentials.
+type Labeller interface {
+	SecretLabels() map[string]string
+}
+
+// Releaser is a Provider whose own protection takes a while to be lifted: nothing is deleted before it says so. The text says what it waits for.
+type Releaser interface {
+	Released(w Wanted, have Objects) (bool, string)
+}
+
 // Rotation is one change of the password of a database's user, with an overlap: first there are two logins, later one.
 type Rotation struct {
 	// Token is the one that asked for it.

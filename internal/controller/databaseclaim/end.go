@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
@@ -151,7 +152,7 @@ func (r *Reconciler) snapshotFor(ctx context.Context, p *pass, o *deletion.Obser
 	if o.Policy != v1alpha1.DatabaseSnapshot || name == "" {
 		return nil
 	}
-	if err := r.read(ctx, p, p.provider.SnapshotRefs(p.wanted, name)); err != nil {
+	if err := r.readSnapshot(ctx, p, name); err != nil {
 		return err
 	}
 	facts := p.provider.ReadSnapshot(p.wanted, name, p.have)
@@ -231,6 +232,13 @@ func (r *Reconciler) destroy(ctx context.Context, p *pass) error {
 	if err := r.provision.Apply(ctx, p.provider.Release(p.wanted, p.have), p.have); err != nil {
 		return err
 	}
+	if releaser, ok := p.provider.(database.Releaser); ok {
+		if released, message := releaser.Released(p.wanted, p.have); !released {
+			log.FromContext(ctx).Info("The provider's own protection is not lifted yet", "message", message)
+			p.waits = append(p.waits, whileMaking)
+			return nil
+		}
+	}
 	for _, ref := range p.provider.Doomed(p.wanted, p.have) {
 		fresh, err := r.provision.Read(ctx, p.claim.Namespace, []database.Ref{ref})
 		if err != nil {
@@ -262,7 +270,7 @@ func (r *Reconciler) leave(ctx context.Context, p *pass, o deletion.Observed) er
 	}
 	if p.provider != nil && p.wanted.Secret != "" && o.Provider == deletion.Absent {
 		names := []string{p.wanted.Secret}
-		if admin, ok := p.provider.(interface{ AdminSecret(database.Wanted) string }); ok {
+		if admin, ok := p.provider.(database.Administered); ok {
 			names = append(names, admin.AdminSecret(p.wanted))
 		}
 		for _, name := range names {

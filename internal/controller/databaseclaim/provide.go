@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -246,16 +247,19 @@ func (r *Reconciler) record(p *pass) {
 
 // publish makes the Secret before the database, which takes its password from there, and completes it once the address is known.
 func (r *Reconciler) publish(ctx context.Context, p *pass) error {
-	kind := bindingType(p.wanted.Engine)
+	labels := p.wanted.Labels()
+	if l, ok := p.provider.(database.Labeller); ok {
+		maps.Copy(labels, l.SecretLabels())
+	}
 	complete, err := r.provision.Publish(ctx, provision.Binding{
-		Namespace: p.claim.Namespace, Name: p.wanted.Secret, Labels: p.wanted.Labels(), Annotations: bindingAnnotations(p.wanted),
-		Type: kind, Provider: strings.ToLower(string(p.wanted.Provider)), Host: p.facts.Host, Port: p.facts.Port,
+		Namespace: p.claim.Namespace, Name: p.wanted.Secret, Labels: labels, Annotations: bindingAnnotations(p.wanted),
+		Type: bindingType(p.wanted.Engine), Provider: strings.ToLower(string(p.wanted.Provider)), Host: p.facts.Host, Port: p.facts.Port,
 		Database: p.wanted.Database, Username: p.wanted.Username,
 	}, p.before.Status.Resource != nil || p.facts.Exists)
 	if err := r.secretProblem(p.wanted.Secret, p.wanted.Resource, err); err != nil {
 		return err
 	}
-	if admin, ok := p.provider.(interface{ AdminSecret(database.Wanted) string }); ok {
+	if admin, ok := p.provider.(database.Administered); ok {
 		err := r.provision.Password(ctx, p.claim.Namespace, admin.AdminSecret(p.wanted), p.wanted.Labels(), p.wanted.Annotations())
 		if err := r.secretProblem(admin.AdminSecret(p.wanted), p.wanted.Resource, err); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
@@ -43,7 +44,7 @@ func (r *Reconciler) snapshots(ctx context.Context, p *pass) error {
 
 // take makes a snapshot if there is none of the name, and says how far it is.
 func (r *Reconciler) take(ctx context.Context, p *pass, name string) (database.SnapshotFacts, error) {
-	if err := r.read(ctx, p, p.provider.SnapshotRefs(p.wanted, name)); err != nil {
+	if err := r.readSnapshot(ctx, p, name); err != nil {
 		return database.SnapshotFacts{}, err
 	}
 	facts := p.provider.ReadSnapshot(p.wanted, name, p.have)
@@ -51,6 +52,21 @@ func (r *Reconciler) take(ctx context.Context, p *pass, name string) (database.S
 		return facts, nil
 	}
 	return facts, r.provision.Apply(ctx, p.provider.Snapshot(p.wanted, name, p.have), p.have)
+}
+
+// readSnapshot reads what a snapshot is made of. A cluster that does not serve volume snapshots has none; the provider says what that means.
+func (r *Reconciler) readSnapshot(ctx context.Context, p *pass, name string) error {
+	var refs []database.Ref
+	for _, ref := range p.provider.SnapshotRefs(p.wanted, name) {
+		missing, err := r.provision.Missing([]schema.GroupVersionKind{ref.GroupVersionKind})
+		if err != nil {
+			return err
+		}
+		if missing == "" {
+			refs = append(refs, ref)
+		}
+	}
+	return r.read(ctx, p, refs)
 }
 
 func (p *pass) keepSnapshot(facts database.SnapshotFacts) {

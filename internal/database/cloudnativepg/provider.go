@@ -48,6 +48,9 @@ type Provider struct{}
 
 var _ database.Provider = Provider{}
 
+// SecretLabels implements database.Labeller.
+func (Provider) SecretLabels() map[string]string { return map[string]string{ReloadLabel: "true"} }
+
 // Kinds must be served by the cluster. VolumeSnapshots must not: without them there are databases but no snapshots.
 func (Provider) Kinds() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{clusterKind, backupKind}
