@@ -51,12 +51,18 @@ type Provider struct{}
 // before anything else, random, with the Labels and Annotations of internal/database. It lives as long as the data.
 func AdminSecret(w database.Wanted) string { return w.Resource + "-admin" }
 
-func statefulSet(w database.Wanted) database.Ref { return database.Ref{GroupVersionKind: StatefulSet, Name: w.Resource} }
+func statefulSet(w database.Wanted) database.Ref {
+	return database.Ref{GroupVersionKind: StatefulSet, Name: w.Resource}
+}
 func volume(w database.Wanted) database.Ref {
 	return database.Ref{GroupVersionKind: Volume, Name: dataVolume + "-" + w.Resource + "-0"}
 }
-func pod(w database.Wanted) database.Ref     { return database.Ref{GroupVersionKind: Pod, Name: w.Resource + "-0"} }
-func service(w database.Wanted) database.Ref { return database.Ref{GroupVersionKind: Service, Name: w.Resource} }
+func pod(w database.Wanted) database.Ref {
+	return database.Ref{GroupVersionKind: Pod, Name: w.Resource + "-0"}
+}
+func service(w database.Wanted) database.Ref {
+	return database.Ref{GroupVersionKind: Service, Name: w.Resource}
+}
 func policy(w database.Wanted) database.Ref {
 	return database.Ref{GroupVersionKind: NetworkPolicy, Name: w.Resource}
 }
@@ -176,7 +182,9 @@ func repository(w database.Wanted) string {
 	return w.Operator.Image
 }
 
-func image(w database.Wanted, have database.Objects) string { return repository(w) + ":" + version(w, have) }
+func image(w database.Wanted, have database.Objects) string {
+	return repository(w) + ":" + version(w, have)
+}
 
 // running says whether the server takes connections, as far as the StatefulSet knows.
 func running(w database.Wanted, have database.Objects) bool {

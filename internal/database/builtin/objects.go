@@ -27,7 +27,9 @@ import (
 var scripts embed.FS
 
 // selector is what the server's pod has for ever, whoever's claim it is.
-func selector(w database.Wanted) map[string]string { return map[string]string{v1alpha1.LabelDatabaseServer: w.Resource} }
+func selector(w database.Wanted) map[string]string {
+	return map[string]string{v1alpha1.LabelDatabaseServer: w.Resource}
+}
 
 // intent is an apply configuration as server-side apply wants it, with the labels and annotations of everything.
 func intent(w database.Wanted, name string, config any) map[string]any {

@@ -74,7 +74,7 @@ func volumeTrouble(w database.Wanted, v *unstructured.Unstructured) (string, boo
 	if phase, _, _ := unstructured.NestedString(v.Object, "status", "phase"); phase != string(corev1.ClaimPending) && phase != string(corev1.ClaimLost) { //nolint:errcheck // then it is neither
 		return "", false
 	}
-	class, named, _ := unstructured.NestedString(v.Object, "spec", "storageClassName") //nolint:errcheck // then none is named
+	class, named, _ := unstructured.NestedString(v.Object, "spec", "storageClassName")         //nolint:errcheck // then none is named
 	if bound, _, _ := unstructured.NestedString(v.Object, "spec", "volumeName"); bound != "" { //nolint:errcheck // then it is not bound
 		return fmt.Sprintf("The volume of PersistentVolumeClaim %s is lost: PersistentVolume %s does not exist. Bring it back; nothing is made in its place.", v.GetName(), bound), true
 	}

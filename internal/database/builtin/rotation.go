@@ -35,7 +35,9 @@ type steps struct {
 	hash string
 }
 
-func stepsOf(w database.Wanted, r database.Rotation) steps { return steps{w, short(w.ID+"/"+r.Token, 8)} }
+func stepsOf(w database.Wanted, r database.Rotation) steps {
+	return steps{w, short(w.ID+"/"+r.Token, 8)}
+}
 
 // RotationRefs implements database.Rotator.
 func (Provider) RotationRefs(w database.Wanted, r database.Rotation) []database.Ref {
