@@ -147,6 +147,20 @@ func (l *lab) script(name string, env map[string]string) (message string, err er
 	return string(text), err
 }
 
+// inside runs a script where the server runs, as the kubelet does.
+func (l *lab) inside(name string) error {
+	args := []string{"--target", strconv.Itoa(l.server.Process.Pid), "--pid", "--setuid", fmt.Sprint(l.uid), "--setgid", fmt.Sprint(l.gid)}
+	if os.Getuid() != 0 {
+		args = []string{"--target", strconv.Itoa(l.server.Process.Pid), "--pid", "--user", "--preserve-credentials"}
+	}
+	cmd := l.command(nil, "nsenter", append(args, "sh", l.dir+"/scripts/"+name)...)
+	cmd.SysProcAttr.Credential = nil
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
 func (l *lab) scripts(names ...string) {
 	l.Helper()
 	for _, name := range names {
@@ -182,9 +196,6 @@ func (l *lab) kill() {
 	_ = l.server.Wait()
 	_ = l.log.Close()
 	l.server = nil
-	for _, name := range []string{"run/.s.PGSQL." + l.port, "run/.s.PGSQL." + l.port + ".lock"} { // an emptyDir stays, but a container's /tmp is cleared of locks by PostgreSQL itself
-		_ = name
-	}
 }
 
 // start waits until the application can log in.
@@ -212,7 +223,9 @@ func (l *lab) logged() string {
 func (l *lab) fails(env map[string]string, says string) {
 	l.Helper()
 	l.begin(env)
+	timer := time.AfterFunc(time.Minute, func() { _ = l.server.Process.Kill() })
 	err := l.server.Wait()
+	timer.Stop()
 	l.server = nil
 	text, _ := os.ReadFile(l.dir + "/message")
 	if err == nil || !strings.Contains(string(text), says) {
