@@ -255,7 +255,7 @@ func (l *lab) query(sql string) string {
 // rows are what a database holds, in one word.
 func (l *lab) rows() string {
 	l.Helper()
-	return l.query(`SELECT (SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY id)) FROM shop.orders t) || (SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY t::text)) FROM odd t)
+	return l.query(`SET datestyle = ISO; SELECT (SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY id)) FROM shop.orders t) || (SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY t::text)) FROM odd t)
 		|| (SELECT md5(string_agg(lo_get(oid)::text, ',' ORDER BY oid)) FROM pg_largeobject_metadata)`)
 }
 
