@@ -8,8 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -74,6 +76,9 @@ func TestAPIServer(t *testing.T) {
 	if err := c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team-a", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Create(t.Context(), &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Provisioner: "example.com/disks", AllowVolumeExpansion: ptr.To(true)}); err != nil {
+		t.Fatal(err)
+	}
 	w := wanted(full)
 	for _, list := range objects(w, nil) {
 		c.apply(list...)
@@ -125,12 +130,9 @@ func TestAPIServer(t *testing.T) {
 		}
 	}
 	w.Storage, w.Version = "30Gi", "17"
-	for _, o := range p.Objects(w, c.read(w)) {
-		if o.GroupVersionKind != builtin.Volume { // growing needs a StorageClass that allows it
-			c.apply(o)
-			continue
-		}
-		if size, _, _ := unstructured.NestedString(o.Intent, "spec", "resources", "requests", "storage"); size != "30Gi" {
+	c.apply(p.Objects(w, c.read(w))...)
+	for ref, o := range c.read(w) {
+		if size, _, _ := unstructured.NestedString(o.Object, "spec", "resources", "requests", "storage"); ref.GroupVersionKind == builtin.Volume && size != "30Gi" {
 			t.Errorf("the volume is asked to have %s", size)
 		}
 	}
