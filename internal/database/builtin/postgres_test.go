@@ -136,7 +136,9 @@ func (l *lab) script(name string, env map[string]string) (message string, err er
 	for k, v := range env {
 		run[k] = v
 	}
-	out, err := l.command(run, "sh", l.dir+"/scripts/"+name).CombinedOutput()
+	cmd := l.command(run, "sh", l.dir+"/scripts/"+name)
+	alone(cmd)
+	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), "canary") {
 		l.Errorf("%s shows a password:\n%s", name, out)
 	}
@@ -170,7 +172,17 @@ func (l *lab) scripts(names ...string) {
 	}
 }
 
-// begin runs start.sh as the first process of a namespace of its own, as in a container: with it, everything ends.
+// alone makes a command the first process of a namespace of its own, as in a container: with it, everything ends.
+func alone(cmd *exec.Cmd) {
+	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+	if os.Getuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+	}
+}
+
+// begin runs start.sh.
 func (l *lab) begin(env map[string]string) {
 	l.Helper()
 	_ = os.Remove(l.dir + "/message")
@@ -178,12 +190,7 @@ func (l *lab) begin(env map[string]string) {
 	l.must(err)
 	l.log, l.server = log, l.command(env, "sh", l.dir+"/scripts/start.sh")
 	l.server.Stdout, l.server.Stderr = log, log
-	l.server.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
-	if os.Getuid() != 0 {
-		l.server.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		l.server.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
-		l.server.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
-	}
+	alone(l.server)
 	l.must(l.server.Start())
 }
 
