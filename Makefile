@@ -88,12 +88,13 @@ test-platforms: ## Build and run the sample of every platform in its image, with
 	PLATFORM_IMAGES=1 go test ./hack/images -count=1 -timeout 30m -v -run TestPlatforms $(ARGS)
 
 .PHONY: test-integration
-test-integration: ## Run tests against a real API server, etcd, buckets and brokers.
+test-integration: ## Run tests against a real API server, etcd, buckets, brokers and PostgreSQL.
 	$(CLUSTER) build control-plane
 	brokers=; if $(CLUSTER) packages brokers; then brokers=1; elif [ "$${CI:-}" = true ]; then exit 1; fi; \
+	postgres=; if $(CLUSTER) packages postgres; then postgres=1; elif [ "$${CI:-}" = true ]; then exit 1; fi; \
 	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); nats=$$(hack/tools/build nats-server); \
 	fauxqs=$$(hack/tools/build fauxqs); keda=$$(hack/tools/module keda); \
-	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" FAUXQS="$$fauxqs" KEDA_MODULE="$$keda" BROKERS="$$brokers" go test -timeout 30m $(ARGS) ./api/... ./internal/... ./test/integration/... ./test/worker/...
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" FAUXQS="$$fauxqs" KEDA_MODULE="$$keda" BROKERS="$$brokers" POSTGRES="$$postgres" go test -timeout 30m $(ARGS) ./api/... ./internal/... ./test/integration/... ./test/worker/...
 
 .PHONY: test-e2e
 test-e2e: ## Run tests on a real one-node cluster (root needed).

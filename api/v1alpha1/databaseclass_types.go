@@ -148,8 +148,8 @@ type BuiltInParameters struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	StorageClassName string `json:"storageClassName,omitempty"`
 
-	// volumeSnapshotClassName is what the deletion policy Snapshot and restoreFrom use. Unset: the cluster's default; a cluster
-	// without volume snapshots refuses both.
+	// volumeSnapshotClassName is kept for snapshots of volumes, which this release does not take: the deletion policy Snapshot and
+	// restoreFrom use dumps in the artifact store, whatever this says.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -66,6 +66,7 @@ func TestStore(t *testing.T) {
 			ctx, data, other := t.Context(), []byte("the artifact"), []byte("something else")
 			artifact := store.Key{Namespace: "shop", Kind: store.Artifact, Name: digest(data)}
 			upload := store.Key{Namespace: "shop", Kind: store.Upload, Name: "shop-41"}
+			snapshot := store.Key{Namespace: "shop", Kind: store.Snapshot, Name: "shop-41"}
 			put := func(k store.Key, data []byte, want error) {
 				t.Helper()
 				o, sum, err := s.Put(ctx, k, bytes.NewReader(data))
@@ -94,6 +95,15 @@ func TestStore(t *testing.T) {
 			}
 			put(artifact, other, store.ErrDigest)
 			put(upload, other, store.ErrExists)
+			put(snapshot, other, nil)
+			put(snapshot, other, nil)
+			put(snapshot, data, store.ErrExists)
+			if err := s.Delete(ctx, snapshot); !errors.Is(err, store.ErrKept) {
+				t.Errorf("Delete of a snapshot: %v", err)
+			}
+			if got, err := read(t, s, snapshot); err != nil || !bytes.Equal(got, other) {
+				t.Errorf("Open %s: %q, %v", snapshot.Path(), got, err)
+			}
 			put(store.Key{Namespace: "other", Kind: store.Artifact, Name: digest(other)}, other, nil)
 			var listed []string
 			for _, ns := range []string{"shop", "none", ""} {
@@ -102,8 +112,8 @@ func TestStore(t *testing.T) {
 				}
 			}
 			want := []string{
-				":other/artifacts/" + digest(other), ":shop/artifacts/" + digest(data), ":shop/uploads/shop-41",
-				"shop:shop/artifacts/" + digest(data), "shop:shop/uploads/shop-41",
+				":other/artifacts/" + digest(other), ":shop/artifacts/" + digest(data), ":shop/snapshots/shop-41", ":shop/uploads/shop-41",
+				"shop:shop/artifacts/" + digest(data), "shop:shop/snapshots/shop-41", "shop:shop/uploads/shop-41",
 			}
 			if diff := cmp.Diff(want, sorted(listed)); diff != "" {
 				t.Errorf("List (-want +got):\n%s", diff)
@@ -123,7 +133,7 @@ func TestStoreRefusesKeysThatLeaveIt(t *testing.T) {
 			{}, {Namespace: "..", Kind: store.Upload, Name: "a"}, {Namespace: "a/b", Kind: store.Upload, Name: "a"}, {Namespace: "shop", Kind: store.Upload, Name: ".."},
 			{Namespace: "shop", Kind: store.Upload, Name: "../x"}, {Namespace: "shop", Kind: "..", Name: "a"}, {Namespace: "shop", Kind: store.Artifact, Name: "short"},
 			{Namespace: "shop", Kind: store.Artifact, Name: strings.Repeat("A", 64)}, {Namespace: "shop", Kind: store.Upload, Name: strings.Repeat("a", 64)},
-			{Namespace: "shop", Kind: store.Upload, Name: "a\x00"},
+			{Namespace: "shop", Kind: store.Upload, Name: "a\x00"}, {Namespace: "shop", Kind: store.Snapshot, Name: "../uploads/a"},
 		} {
 			if _, _, err := s.Put(t.Context(), k, strings.NewReader("x")); !errors.Is(err, store.ErrKey) {
 				t.Errorf("%s: Put %q: %v", name, k.Path(), err)

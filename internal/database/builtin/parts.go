@@ -104,10 +104,10 @@ func shm() *corev1ac.VolumeApplyConfiguration {
 		corev1ac.EmptyDirVolumeSource().WithMedium(corev1.StorageMediumMemory).WithSizeLimit(resource.MustParse("256Mi")))
 }
 
-// work holds a dump twice and, for a check, what it restores to: as much as the database's own disk, and some more.
-func work(w database.Wanted) *corev1ac.VolumeApplyConfiguration {
-	size := quantity(w.Storage)
-	size.Add(resource.MustParse("2Gi"))
+// dumps is room for a dump as it is stored and unpacked.
+func dumps() resource.Quantity { return resource.MustParse("2Gi") }
+
+func work(size resource.Quantity) *corev1ac.VolumeApplyConfiguration {
 	return corev1ac.Volume().WithName(workVolume).WithEmptyDir(corev1ac.EmptyDirVolumeSource().WithSizeLimit(size))
 }
 

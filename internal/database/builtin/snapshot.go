@@ -36,8 +36,11 @@ func (Provider) Snapshot(w database.Wanted, name string, have database.Objects) 
 		WithEnv(corev1ac.EnvVar().WithName("BEANPOD_HOST").WithValue(host(w))).
 		WithVolumeMounts(mount(workVolume, workDir), mount(adminVolume, adminDir).WithReadOnly(true)).
 		WithResources(amounts("100m", "128Mi", "1", "512Mi"))
+	// What a dump restores to needs at most as much as the database's own disk.
+	room := dumps()
+	room.Add(quantity(w.Storage))
 	spec := podSpec().
-		WithVolumes(scriptsVolume(w), tmp(), work(w), secretVolume(adminVolume, AdminSecret(w), "password"), podparts.Token()).
+		WithVolumes(scriptsVolume(w), tmp(), work(room), secretVolume(adminVolume, AdminSecret(w), "password"), podparts.Token()).
 		WithInitContainers(dump, check).WithContainers(bundle(w, Push, "push", "--name", name, "--file", snapshotFile))
 	return []database.Object{job(w, order{
 		name: snapshotJob(w, name), annotations: map[string]string{v1alpha1.AnnotationSnapshot: name}, spec: spec, seconds: snapshotSeconds,

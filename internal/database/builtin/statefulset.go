@@ -77,7 +77,7 @@ func template(w database.Wanted, have database.Objects) *corev1ac.PodTemplateSpe
 	out := corev1ac.PodTemplateSpec().WithLabels(labels).WithSpec(spec)
 	if w.Restore != "" {
 		out.WithAnnotations(map[string]string{v1alpha1.AnnotationRestore: w.Restore})
-		spec.WithVolumes(work(w), podparts.Token()).WithInitContainers(fetch(w, have))
+		spec.WithVolumes(work(dumps()), podparts.Token()).WithInitContainers(fetch(w, have))
 	}
 	return out
 }

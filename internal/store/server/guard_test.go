@@ -117,7 +117,10 @@ func TestGuard(t *testing.T) {
 
 	const ours = v1alpha1.StoreAudience
 	instance, builder, elsewhere := d.token("shop", web, ours), d.token("shop", build, ours), d.token("evil", stranger, ours)
-	person := d.token("shop", nil)
+	final, database := map[string]string{v1alpha1.AnnotationSnapshot: "final"}, map[string]string{v1alpha1.LabelDatabase: "shop-db"}
+	dump, stray := d.token("shop", d.pod("shop", "dump", database, final), ours), d.token("shop", d.pod("shop", "stray", nil, final), ours)
+	restore := d.token("shop", d.pod("shop", "restore", database, map[string]string{v1alpha1.AnnotationRestore: "final"}), ours)
+	person, snapshot := d.token("shop", nil), object("shop", store.Snapshot, "final")
 	artifact, upload := object("shop", store.Artifact, mine), object("shop", store.Upload, "up")
 	for _, row := range []struct {
 		name, token string
@@ -134,6 +137,18 @@ func TestGuard(t *testing.T) {
 		{"a build writes an artifact", builder, writing(artifact), 200},
 		{"a build writes an upload", builder, writing(upload), 403},
 		{"a build reads an artifact", builder, artifact, 403},
+		{"a dump writes its snapshot", dump, writing(snapshot), 200},
+		{"a dump writes another snapshot", dump, writing(object("shop", store.Snapshot, "other")), 403},
+		{"a dump reads its snapshot", dump, snapshot, 403},
+		{"a dump writes an upload of that name", dump, writing(object("shop", store.Upload, "final")), 403},
+		{"a dump writes into another namespace", dump, writing(object("evil", store.Snapshot, "final")), 403},
+		{"what belongs to no database writes a snapshot", stray, writing(snapshot), 403},
+		{"a build writes a snapshot", builder, writing(snapshot), 403},
+		{"a restore reads its snapshot", restore, snapshot, 200},
+		{"a restore reads another snapshot", restore, object("shop", store.Snapshot, "other"), 403},
+		{"a restore writes", restore, writing(snapshot), 403},
+		{"an instance reads a snapshot", instance, snapshot, 403},
+		{"a person reads a snapshot", person, snapshot, 403},
 		{"a pod of another namespace reads", elsewhere, artifact, 403},
 		{"a pod of another namespace writes", elsewhere, writing(artifact), 403},
 		{"a token for the store that no pod has", d.token("shop", nil, ours), artifact, 403},

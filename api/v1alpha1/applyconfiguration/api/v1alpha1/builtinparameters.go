@@ -14,8 +14,8 @@ type BuiltInParametersApplyConfiguration struct {
 	Image *string `json:"image,omitempty"`
 	// storageClassName of the volumes. Unset: the cluster's default StorageClass.
 	StorageClassName *string `json:"storageClassName,omitempty"`
-	// volumeSnapshotClassName is what the deletion policy Snapshot and restoreFrom use. Unset: the cluster's default; a cluster
-	// without volume snapshots refuses both.
+	// volumeSnapshotClassName is kept for snapshots of volumes, which this release does not take: the deletion policy Snapshot and
+	// restoreFrom use dumps in the artifact store, whatever this says.
 	VolumeSnapshotClassName *string `json:"volumeSnapshotClassName,omitempty"`
 }
 
