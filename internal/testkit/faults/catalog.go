@@ -34,6 +34,7 @@ func Catalog() []*Scenario {
 	out = append(out, aborts()...)
 	out = append(out, operations()...)
 	out = append(out, endings()...)
+	out = append(out, bundleStories()...)
 	return out
 }
 
