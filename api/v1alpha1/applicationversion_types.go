@@ -331,6 +331,10 @@ type Artifact struct {
 	// +kubebuilder:validation:items:MaxLength=4096
 	Release []string `json:"release,omitempty"`
 
+	// postdeploy is true when the bundle has hooks in .platform/hooks/postdeploy, which each instance runs once its application is there.
+	// +optional
+	Postdeploy bool `json:"postdeploy,omitempty"`
+
 	// image is the artifact as an image by digest, where the operator has a registry for artifacts: runImage with one more layer.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
