@@ -53,7 +53,9 @@ func (r *Reconciler) build(ctx context.Context, ver *v1alpha1.ApplicationVersion
 	return after, r.openOrClose(ctx, ver)
 }
 
-func keyOf(p v1alpha1.PlatformStatusSummary) string { return settings.PlatformKey(p.Name, p.Branch, p.Version) }
+func keyOf(p v1alpha1.PlatformStatusSummary) string {
+	return settings.PlatformKey(p.Name, p.Branch, p.Version)
+}
 
 // underWay are the platform versions that a build runs for, or ran a moment ago, and that nobody asks for any more. Nobody else would
 // note down how it ended.
