@@ -23,7 +23,7 @@ import (
 // everything turns on whatever renders more objects or fields.
 const everything = `
 replicaCount: 2
-store: {s3: {bucket: artifacts, prefix: some/where, region: eu-central-1, endpoint: "http://minio.example:9000", pathStyle: true, credentialsSecret: s3}, registry: {prefix: "registry.example:5000/team", insecure: true, secretName: push, pullSecretName: pull}}
+store: {s3: {bucket: artifacts, prefix: some/where, region: eu-central-1, endpoint: "http://minio.example:9000", pathStyle: true, credentialsSecret: s3}, fetch: {deniedCIDRs: [10.0.0.0/8, "fd00::/8"], allowedCIDRs: [10.1.2.0/24]}, uploadNamespaces: [shop, till], registry: {prefix: "registry.example:5000/team", insecure: true, secretName: push, pullSecretName: pull}}
 baseDomain: apps.example.com
 routing:
   defaultIngressClassName: traefik
@@ -101,6 +101,9 @@ func TestObjects(t *testing.T) {
 		{"everything", everything, append(slices.Clone(base),
 			"ConfigMap/beanpod-system/beanpod-extra",
 			"ConfigMap/beanpod-system/text",
+			"Role/shop/beanpod-uploader", "Role/till/beanpod-uploader",
+			"RoleBinding/shop/beanpod-uploader", "RoleBinding/till/beanpod-uploader",
+			"ServiceAccount/shop/beanpod-uploader", "ServiceAccount/till/beanpod-uploader",
 			"NetworkPolicy/beanpod-system/beanpod",
 			"PodDisruptionBudget/beanpod-system/beanpod",
 			"ServiceMonitor/beanpod-system/beanpod",
@@ -301,6 +304,7 @@ func TestArgs(t *testing.T) {
 			"--store-spool=/var/lib/beanpod/spool",
 			"--store-address=:8090",
 			"--store-url=http://beanpod-store.beanpod-system.svc:8090",
+			"--build-denied-cidrs=10.0.0.0/8,fd00::/8", "--fetch-allowed-cidrs=10.1.2.0/24",
 			"--artifact-registry=registry.example:5000/team",
 			"--artifact-registry-insecure",
 			"--artifact-registry-credentials=/etc/beanpod/registry/config.json",

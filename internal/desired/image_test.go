@@ -4,12 +4,39 @@
 package desired_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/desired/pod"
 	"github.com/beanpod-dev/beanpod/internal/settings"
 )
+
+// TestWorkersInstall proves that a worker's pod has every volume that it mounts, also where there is an image: its queue daemon reads
+// cron.yaml from the folder that it shares with the application.
+func TestWorkersInstall(t *testing.T) {
+	t.Parallel()
+	for _, s := range scenarios(t) {
+		if s.cfg.Worker == nil {
+			continue
+		}
+		cfg := s.cfg
+		cfg.Version.Artifact = &settings.Artifact{SHA256: "1", Image: "registry.example/team/shop@sha256:1"}
+		cfg.Processes = cfg.Processes[:1]
+		spec := pod.Template(cfg, "a").Spec
+		have := map[string]bool{}
+		for _, v := range spec.Volumes {
+			have[*v.Name] = true
+		}
+		for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+			for _, m := range c.VolumeMounts {
+				if !have[*m.Name] {
+					t.Errorf("%s: container %s mounts %s, which the pod does not have", s.name, *c.Name, *m.Name)
+				}
+			}
+		}
+	}
+}
 
 // TestImageOfAnArtifact proves when instances run the image with the application in it: when it gives them all that installing does.
 func TestImageOfAnArtifact(t *testing.T) {

@@ -179,6 +179,8 @@ type Artifact struct {
 	// Platform is the Platform's Key, Stamp what began its last update. Request is the last update that was asked for and acted on; it
 	// is part of no hash.
 	Platform, Stamp, Request string
+	// Postdeploy says whether instances run hooks once the application is there. It is part of the artifact, and so of no hash.
+	Postdeploy bool
 	// InstallerImage holds /bundle, StoreURL is where it asks. They are not part of any hash: an operator that comes with others
 	// restarts nothing.
 	InstallerImage, StoreURL string

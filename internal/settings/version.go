@@ -42,7 +42,7 @@ func bundle(out Version, l Layers) Version {
 	out.Image, out.Digest = l.Platform.RunImage, "sha256:"+a.SHA256
 	out.Artifact = &Artifact{
 		SHA256: a.SHA256, Platform: l.Platform.Key(), Stamp: l.Platform.Update.Stamp, Request: l.Platform.Update.Request,
-		InstallerImage: l.Operator.BundleImage, StoreURL: l.Operator.StoreURL,
+		Postdeploy: a.Postdeploy, InstallerImage: l.Operator.BundleImage, StoreURL: l.Operator.StoreURL,
 	}
 	if image := l.Operator.Packaged(a, l.Platform.RunImage); image != "" {
 		out.Artifact.Image, out.Artifact.PullSecret = image, l.Operator.Registry.PullSecret

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,7 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Registry is a real image registry on loopback that records what it is asked.
+// Registry is a real image registry, in memory, that records what it is asked.
 type Registry struct {
 	// Host is its name and port.
 	Host string
@@ -31,11 +32,20 @@ type Registry struct {
 	gate   func(http.ResponseWriter, *http.Request) bool
 }
 
-// StartRegistry starts a registry. Close stops it.
+// StartRegistry starts a registry on loopback. Close stops it.
 func StartRegistry() *Registry {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err) // as httptest does
+	}
+	return StartRegistryOn(listener)
+}
+
+// StartRegistryOn starts a registry that speaks plain HTTP on a listener. Close stops both.
+func StartRegistryOn(listener net.Listener) *Registry {
 	out := &Registry{}
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	out.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	out.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		out.mu.Lock()
 		out.asked, out.agent = append(out.asked, r.Method+" "+r.URL.Path), r.UserAgent()
 		gate := out.gate
@@ -44,6 +54,9 @@ func StartRegistry() *Registry {
 			inner.ServeHTTP(w, r)
 		}
 	}))
+	_ = out.server.Listener.Close()
+	out.server.Listener = listener
+	out.server.Start()
 	out.Host = strings.TrimPrefix(out.server.URL, "http://")
 	return out
 }

@@ -102,7 +102,12 @@ func bundle(t *testing.T, files map[string]string) string {
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	for name, text := range files {
-		w, err := z.Create(name)
+		h := &zip.FileHeader{Name: name, Method: zip.Deflate}
+		h.SetMode(0o644)
+		if strings.HasPrefix(name, ".platform/hooks/") {
+			h.SetMode(0o755)
+		}
+		w, err := z.CreateHeader(h)
 		if err == nil {
 			_, err = w.Write([]byte(text))
 		}
@@ -118,6 +123,18 @@ func bundle(t *testing.T, files map[string]string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// letUpload makes the ServiceAccount by which the command line uploads.
+func letUpload(t *testing.T, ns string) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"create", "serviceaccount", "beanpod-uploader", "-n", ns},
+		{"create", "role", "beanpod-uploader", "-n", ns, "--verb=create", "--resource=applicationversions.beanpod.dev"},
+		{"create", "rolebinding", "beanpod-uploader", "-n", ns, "--role=beanpod-uploader", "--serviceaccount=" + ns + ":beanpod-uploader"},
+	} {
+		mustKubectl(t, args...)
+	}
 }
 
 // commandLine builds the program that users have.
@@ -182,13 +199,7 @@ func TestBundlesAreDeployedByTheCommandLine(t *testing.T) {
 	if err := makeNamespace(ns); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{
-		{"create", "serviceaccount", "beanpod-uploader", "-n", ns},
-		{"create", "role", "beanpod-uploader", "-n", ns, "--verb=create", "--resource=applicationversions.beanpod.dev"},
-		{"create", "rolebinding", "beanpod-uploader", "-n", ns, "--role=beanpod-uploader", "--serviceaccount=" + ns + ":beanpod-uploader"},
-	} {
-		mustKubectl(t, args...)
-	}
+	letUpload(t, ns)
 	beanpod := commandLine(t)
 	h := start(t, onPlatform(ns, "hello", "python")) // the sample
 	deploy := func(want int, args ...string) string {

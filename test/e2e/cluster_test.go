@@ -25,6 +25,7 @@ type cluster struct {
 	name       string
 	kubeconfig string
 	nodeIP     string
+	hostIP     string // the machine, as the node and its pods reach it
 	dir        string // what it keeps on disk
 	path       string // PATH with its kubectl first
 	owned      bool   // whether this run made it
@@ -82,13 +83,19 @@ func (c *cluster) up() error {
 	for _, m := range regexp.MustCompile(`(\w+)=(\S+)`).FindAllStringSubmatch(out, -1) {
 		exports[m[1]] = m[2]
 	}
-	c.kubeconfig, c.nodeIP, c.dir = exports["KUBECONFIG"], exports["CLUSTER_NODE_IP"], exports["CLUSTER_RUN"]
+	c.kubeconfig, c.nodeIP, c.hostIP, c.dir = exports["KUBECONFIG"], exports["CLUSTER_NODE_IP"], exports["CLUSTER_HOST_IP"], exports["CLUSTER_RUN"]
 	c.path = strings.ReplaceAll(exports["PATH"], "$PATH", os.Getenv("PATH"))
 	return c.remember()
 }
 
 func (c *cluster) load(archives ...string) error {
 	_, err := runEnv(5*time.Minute, c.env(), script, append([]string{"load"}, archives...)...)
+	return err
+}
+
+// trust lets the node pull from a registry that speaks plain HTTP.
+func (c *cluster) trust(registry string) error {
+	_, err := runEnv(time.Minute, c.env(), script, "trust", registry)
 	return err
 }
 

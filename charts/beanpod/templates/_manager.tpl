@@ -37,6 +37,12 @@
 - --store-spool=/var/lib/beanpod/spool
 - --store-address=:8090
 - --store-url=http://{{ include "beanpod.fullname" . }}-store.{{ include "beanpod.namespace" . }}.svc:8090
+{{- with .Values.store.fetch.deniedCIDRs }}
+- --build-denied-cidrs={{ join "," . }}
+{{- end }}
+{{- with .Values.store.fetch.allowedCIDRs }}
+- --fetch-allowed-cidrs={{ join "," . }}
+{{- end }}
 {{- with .Values.store.registry }}
 {{- if .prefix }}
 - --artifact-registry={{ .prefix }}

@@ -6,6 +6,7 @@ package beanstalk
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -80,13 +81,17 @@ func TestHooks(t *testing.T) {
 	t.Parallel()
 	b := bundle(
 		".platform/hooks/prebuild/20_b.sh*", "", ".platform/hooks/prebuild/10_a*", "", ".platform/hooks/prebuild/30.sh", "", ".platform/hooks/prebuild/sub/x*", "",
-		".platform/hooks/postdeploy/p.sh*", "", ".platform/confighooks/prebuild/c.sh*", "", ".platform/nginx/nginx.conf", "", ".platform/other", "",
+		".platform/hooks/postdeploy/p.sh*", "", ".platform/hooks/other/o.sh*", "",
+		".platform/confighooks/prebuild/c.sh*", "", ".platform/confighooks/postdeploy/c.sh*", "", ".platform/nginx/nginx.conf", "", ".platform/other", "",
 	)
 	run, warnings := Hooks(b, Prebuild)
 	if diff := cmp.Diff([]string{".platform/hooks/prebuild/10_a", ".platform/hooks/prebuild/20_b.sh"}, run); diff != "" || len(warnings) != 2 {
 		t.Errorf("%v\n%s", warnings, diff)
 	}
-	want := []string{".platform/hooks/postdeploy/p.sh", ".platform/confighooks/prebuild/c.sh", ".platform/nginx/nginx.conf", ".platform/other"}
+	if run, _ := Hooks(b, Postdeploy); !slices.Equal(run, []string{".platform/hooks/postdeploy/p.sh"}) {
+		t.Errorf("after the deployment run %v", run)
+	}
+	want := []string{".platform/hooks/other/o.sh", ".platform/confighooks/postdeploy/c.sh", ".platform/confighooks/prebuild/c.sh", ".platform/nginx/nginx.conf", ".platform/other"}
 	if diff := cmp.Diff(want, PlatformExtras(b)); diff != "" {
 		t.Error(diff)
 	}

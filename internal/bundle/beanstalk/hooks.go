@@ -6,13 +6,15 @@ package beanstalk
 import (
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
-// Phases of hooks that run while the bundle is built.
+// Phases of hooks. The first two run while the bundle is built, the last in each instance once its application is there.
 const (
-	Prebuild  = "prebuild"
-	Predeploy = "predeploy"
+	Prebuild   = "prebuild"
+	Predeploy  = "predeploy"
+	Postdeploy = "postdeploy"
 )
 
 // Hooks are the executable files of one phase, in the order of their names. Files without the right to execute are returned as
@@ -35,7 +37,8 @@ func Hooks(bundle fs.FS, phase string) (run, warnings []string) {
 	return run, warnings
 }
 
-// PlatformExtras lists what lies in .platform and is run or used by nobody.
+// PlatformExtras lists what lies in .platform and is run or used by nobody. All of confighooks is: a change of configuration makes new
+// instances here, in which the hooks of a deployment run.
 func PlatformExtras(bundle fs.FS) []string {
 	var out []string
 	for _, folder := range []string{"hooks", "confighooks", "."} {
@@ -44,7 +47,7 @@ func PlatformExtras(bundle fs.FS) []string {
 			name := path.Join(".platform", folder, entry.Name())
 			switch {
 			case name == ".platform/hooks" || name == ".platform/confighooks":
-			case folder == "hooks" && (entry.Name() == Prebuild || entry.Name() == Predeploy):
+			case folder == "hooks" && slices.Contains([]string{Prebuild, Predeploy, Postdeploy}, entry.Name()):
 			default:
 				out = append(out, list(bundle, name)...)
 			}

@@ -29,7 +29,7 @@ func (b Builder) Run(ctx context.Context, in Instructions) (report.Report, error
 	defer root.Close()
 	bundle := root.FS()
 	for _, step := range []func(context.Context, fs.FS, Instructions, *report.Report) error{
-		b.prebuild, b.buildfile, b.platform, b.extensions, b.predeploy, decide,
+		b.prebuild, b.buildfile, b.platform, b.extensions, b.predeploy, postdeploy, decide,
 	} {
 		if err := step(ctx, bundle, in, &out); err != nil {
 			return out, err
@@ -44,6 +44,13 @@ func (b Builder) prebuild(ctx context.Context, bundle fs.FS, _ Instructions, out
 
 func (b Builder) predeploy(ctx context.Context, bundle fs.FS, _ Instructions, out *report.Report) error {
 	return b.hooks(ctx, bundle, beanstalk.Predeploy, out)
+}
+
+// postdeploy only notes down that there is something to run: it runs in each instance.
+func postdeploy(_ context.Context, bundle fs.FS, _ Instructions, out *report.Report) error {
+	hooks, warnings := beanstalk.Hooks(bundle, beanstalk.Postdeploy)
+	out.Postdeploy, out.Warnings = len(hooks) > 0, append(out.Warnings, warnings...)
+	return nil
 }
 
 func (b Builder) hooks(ctx context.Context, bundle fs.FS, phase string, out *report.Report) error {

@@ -45,6 +45,8 @@ type Report struct {
 	Processes map[string]string `json:"processes,omitempty"`
 	// Release is run once for each deployment; empty when the bundle asks for nothing.
 	Release []string `json:"release,omitempty"`
+	// Postdeploy is true when there are hooks that each instance runs once its application is there.
+	Postdeploy bool `json:"postdeploy,omitempty"`
 
 	Warnings []string `json:"warnings,omitempty"`
 	// Unsupported names what the bundle asks for and nobody does.

@@ -169,7 +169,9 @@ func TestBundleFromUploadToInstance(t *testing.T) {
 		".platform/hooks/prebuild/01.sh*", "#!/bin/sh\necho prebuild >> order\n",
 		".platform/hooks/predeploy/01.sh*", "#!/bin/sh\necho predeploy >> order\n",
 		".platform/hooks/predeploy/02.sh", "#!/bin/sh\nexit 1\n",
-		".platform/hooks/postdeploy/01.sh*", "#!/bin/sh\n",
+		".platform/hooks/postdeploy/01.sh*", "#!/bin/sh\necho postdeploy >> order\n",
+		".platform/hooks/postdeploy/02.sh", "#!/bin/sh\n",
+		".platform/confighooks/postdeploy/01.sh*", "#!/bin/sh\n",
 		".platform/nginx/conf.d/x.conf", "",
 		".ebextensions/01.config", `
 packages: {yum: {git: []}}
@@ -186,7 +188,7 @@ container_commands:
 	t.Setenv(instructionsVariable, `{"build":{"command":["sh","-c","echo platform $PORT >> order; test -w $HOME"],"when":{"fileExists":"Procfile"}},"port":5000,"processes":{"worker":"./other"}}`)
 
 	fetched := b.must("fetch", "--url", "store://v1", "--sha256", digest(archive))
-	if diff := cmp.Diff(&report.Object{SHA256: digest(archive), SizeBytes: int64(len(archive)), Files: 17}, fetched.Bundle); diff != "" {
+	if diff := cmp.Diff(&report.Object{SHA256: digest(archive), SizeBytes: int64(len(archive)), Files: 21}, fetched.Bundle); diff != "" {
 		t.Error(diff)
 	}
 	b.must("build")
@@ -194,12 +196,13 @@ container_commands:
 	want := report.Report{
 		Bundle: fetched.Bundle, Artifact: pushed.Artifact, Seconds: pushed.Seconds,
 		Processes: map[string]string{"web": "./server --port=$PORT", "worker": "./other"},
-		Release:   []string{"sh", "-c", "(\n./migrate\n) || exit $?"},
+		Release:   []string{"sh", "-c", "(\n./migrate\n) || exit $?"}, Postdeploy: true,
 		Warnings: []string{
 			"The container command 04_ignored of .ebextensions/01.config ended with exit code 3.",
 			".platform/hooks/predeploy/02.sh is not executable; it was not run. Pack it with chmod +x.",
+			".platform/hooks/postdeploy/02.sh is not executable; it was not run. Pack it with chmod +x.",
 		},
-		Unsupported: []string{".ebextensions/01.config: packages", ".platform/hooks/postdeploy/01.sh", ".platform/nginx/conf.d/x.conf"},
+		Unsupported: []string{".ebextensions/01.config: packages", ".platform/confighooks/postdeploy/01.sh", ".platform/nginx/conf.d/x.conf"},
 		Options:     []report.Option{{Namespace: "aws:elasticbeanstalk:application:environment", Name: "MODE", Value: "fast"}},
 	}
 	if diff := cmp.Diff(want, pushed); diff != "" {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -34,9 +35,14 @@ func (r *Reconciler) build(ctx context.Context, ver *v1alpha1.ApplicationVersion
 		}
 	}
 	jobs.Items = slices.DeleteFunc(jobs.Items, func(j batchv1.Job) bool { return !metav1.IsControlledBy(&j, ver) })
-	makeRoom(ver, asked)
-	for _, p := range asked {
-		wait, err := r.one(ctx, ver, p, newest(jobs.Items, pods.Items, settings.PlatformKey(p.Name, p.Branch, p.Version)))
+	going := underWay(ver, asked, jobs.Items)
+	makeRoom(ver, slices.Concat(asked, going))
+	for i, p := range slices.Concat(asked, going) {
+		each := r.one
+		if i >= len(asked) {
+			each = r.watch
+		}
+		wait, err := each(ctx, ver, p, newest(jobs.Items, pods.Items, keyOf(p)))
 		if err != nil {
 			return 0, err
 		}
@@ -47,6 +53,55 @@ func (r *Reconciler) build(ctx context.Context, ver *v1alpha1.ApplicationVersion
 	return after, r.openOrClose(ctx, ver)
 }
 
+func keyOf(p v1alpha1.PlatformStatusSummary) string {
+	return settings.PlatformKey(p.Name, p.Branch, p.Version)
+}
+
+// underWay are the platform versions that a build runs for, or ran a moment ago, and that nobody asks for any more. Nobody else would
+// note down how it ended.
+func underWay(ver *v1alpha1.ApplicationVersion, asked []v1alpha1.PlatformStatusSummary, jobs []batchv1.Job) (out []v1alpha1.PlatformStatusSummary) {
+	add := func(p v1alpha1.PlatformStatusSummary) {
+		if !slices.Contains(asked, p) && !slices.Contains(out, p) && len(asked)+len(out) < maxArtifacts {
+			out = append(out, p)
+		}
+	}
+	for _, a := range ver.Status.Artifacts {
+		if a.State == v1alpha1.ArtifactBuilding {
+			add(v1alpha1.PlatformStatusSummary{Name: a.Platform, Branch: a.Branch, Version: a.Version})
+		}
+	}
+	for _, j := range jobs {
+		if words := strings.Split(j.Annotations[v1alpha1.AnnotationBuildOf], "/"); len(words) == 3 {
+			add(v1alpha1.PlatformStatusSummary{Name: words[0], Branch: words[1], Version: words[2]})
+		}
+	}
+	return out
+}
+
+// watch follows a build that nobody asks for any more. It is not stopped: whoever comes back finds it done.
+func (r *Reconciler) watch(ctx context.Context, ver *v1alpha1.ApplicationVersion, p v1alpha1.PlatformStatusSummary, last *attempt) (time.Duration, error) {
+	order, _, err := r.order(ctx, ver, p)
+	if err != nil {
+		return 0, err
+	}
+	entry := settings.ArtifactOf(ver, p.Name, p.Branch, p.Version)
+	if last == nil && entry.State == v1alpha1.ArtifactBuilding {
+		// Its Job went before anybody saw the result: whoever asks again gets another one of the same name.
+		entry.State, entry.Message = "", ""
+	}
+	return r.see(ctx, ver, entry, last, order), nil
+}
+
+// see brings an entry up to date with its last attempt. It says when to look again for what could not be kept of a failure.
+func (r *Reconciler) see(ctx context.Context, ver *v1alpha1.ApplicationVersion, entry *v1alpha1.Artifact, last *attempt, order buildjob.Order) time.Duration {
+	*entry = follow(*entry, last, order.Seconds())
+	if last == nil {
+		return 0
+	}
+	describe(ver, last)
+	return r.keepLog(ctx, ver, entry, last)
+}
+
 // one follows the build for one platform version, and begins an attempt when one is due.
 func (r *Reconciler) one(ctx context.Context, ver *v1alpha1.ApplicationVersion, p v1alpha1.PlatformStatusSummary, last *attempt) (time.Duration, error) {
 	order, found, err := r.order(ctx, ver, p)
@@ -54,14 +109,7 @@ func (r *Reconciler) one(ctx context.Context, ver *v1alpha1.ApplicationVersion, 
 		return 0, err
 	}
 	entry := settings.ArtifactOf(ver, p.Name, p.Branch, p.Version)
-	was := entry.State
-	*entry = follow(*entry, last, order.Seconds())
-	if last != nil {
-		describe(ver, last)
-	}
-	if was != entry.State && entry.Reason != "" {
-		r.keepLog(ctx, ver, entry, last)
-	}
+	again := r.see(ctx, ver, entry, last, order)
 	if last != nil && last.job.DeletionTimestamp != nil {
 		return goneRetry, nil // its name is free once it is gone, which wakes us
 	}
@@ -71,7 +119,7 @@ func (r *Reconciler) one(ctx context.Context, ver *v1alpha1.ApplicationVersion, 
 	}
 	switch {
 	case due == 0:
-		return max(wait, r.image(ver, entry, order)), nil
+		return max(wait, again, r.image(ver, entry, order)), nil
 	case !found:
 		entry.Message = fmt.Sprintf("waiting for Platform %s to list version %s of branch %s", p.Name, p.Version, p.Branch)
 		return goneRetry, nil

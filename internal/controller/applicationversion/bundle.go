@@ -144,10 +144,14 @@ func (r *Reconciler) credentialsExist(ctx context.Context, ver *v1alpha1.Applica
 	return nil
 }
 
-// keepLog keeps the last lines of a build that failed for good, before its pod goes. That it cannot be kept stops nothing.
-func (r *Reconciler) keepLog(ctx context.Context, ver *v1alpha1.ApplicationVersion, entry *v1alpha1.Artifact, a *attempt) {
-	if entry.State != v1alpha1.ArtifactFailed || a == nil || a.pod == nil {
-		return
+// logRetry is when the log of a failed build is kept again that could not be kept.
+const logRetry = time.Minute
+
+// keepLog keeps the last lines of a build that failed for good, before its pod goes. That it cannot be kept stops nothing: it is tried
+// again after what it returns, while there is a pod.
+func (r *Reconciler) keepLog(ctx context.Context, ver *v1alpha1.ApplicationVersion, entry *v1alpha1.Artifact, a *attempt) time.Duration {
+	if entry.State != v1alpha1.ArtifactFailed || entry.LogsRef != nil || a.pod == nil || a.number != entry.Attempts || a.pod.DeletionTimestamp != nil {
+		return 0
 	}
 	var steps []string
 	for _, c := range a.statuses() {
@@ -161,7 +165,8 @@ func (r *Reconciler) keepLog(ctx context.Context, ver *v1alpha1.ApplicationVersi
 	})
 	if err != nil {
 		log.FromContext(ctx).Error(err, "The log of the failed build could not be kept", "job", a.job.Name)
-		return
+		return logRetry
 	}
 	entry.LogsRef = &v1alpha1.LocalReference{Name: name}
+	return 0
 }

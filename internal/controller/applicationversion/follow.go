@@ -76,7 +76,7 @@ func complete(entry v1alpha1.Artifact, r report.Report, end *batchv1.JobConditio
 		return miss(entry, report.Report{Reason: report.BuildFailed, Error: problem}, end)
 	}
 	entry.State, entry.Reason, entry.Message, entry.FailedAt, entry.LogsRef = v1alpha1.ArtifactBuilt, "", "", nil, nil
-	entry.SHA256, entry.SizeBytes, entry.Release = r.Artifact.SHA256, r.Artifact.SizeBytes, r.Release
+	entry.SHA256, entry.SizeBytes, entry.Release, entry.Postdeploy = r.Artifact.SHA256, r.Artifact.SizeBytes, r.Release, r.Postdeploy
 	entry.Processes = map[string]v1alpha1.ProcessCommand{}
 	for name, command := range r.Processes {
 		entry.Processes[name] = v1alpha1.ProcessCommand(command)

@@ -90,7 +90,7 @@ func (r *Reconciler) reuse(ver *v1alpha1.ApplicationVersion, entry *v1alpha1.Art
 	for _, a := range ver.Status.Artifacts {
 		if a.State == v1alpha1.ArtifactBuilt && a.Recipe == recipe && a.Platform == entry.Platform && a.Branch == entry.Branch {
 			entry.State, entry.SHA256, entry.SizeBytes, entry.Recipe = a.State, a.SHA256, a.SizeBytes, recipe
-			entry.Processes, entry.Release = a.Processes, a.Release
+			entry.Processes, entry.Release, entry.Postdeploy = a.Processes, a.Release, a.Postdeploy
 			return true
 		}
 	}

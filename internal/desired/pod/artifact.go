@@ -33,10 +33,10 @@ const (
 )
 
 // inImage says whether instances run the image that has the application in it. It must be all that they would have with an installed
-// one: a folder that they may write to, and that all processes share.
+// one: a folder that they may write to, and that all processes share, the queue daemon of a worker included.
 func inImage(s settings.Settings) bool {
 	a, user, locked := s.Version.Artifact, s.Pod.RunAsUser, s.Pod.ReadOnlyRootFilesystem
-	return a != nil && a.Image != "" && len(s.Processes) == 1 && (user == nil || *user == artifactUser) && (locked == nil || !*locked)
+	return a != nil && a.Image != "" && len(s.Processes) == 1 && s.Worker == nil && (user == nil || *user == artifactUser) && (locked == nil || !*locked)
 }
 
 // bundle adds what a source bundle needs, besides its image.
@@ -53,6 +53,7 @@ func bundle(spec *corev1ac.PodSpecApplyConfiguration, s settings.Settings) {
 			c.WithEnv(corev1ac.EnvVar().WithName("HOME").WithValue(artifactRoot))
 		}
 	}
+	postdeploy(&spec.Containers[0], s)
 	if !inImage(s) {
 		install(spec, s)
 		return

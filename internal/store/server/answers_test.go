@@ -21,7 +21,8 @@ import (
 
 type open struct{}
 
-func (open) Allow(context.Context, string, Access) error { return nil }
+// Allow lets everybody in, by the name that is the token.
+func (open) Allow(_ context.Context, token string, _ Access) (string, error) { return token, nil }
 
 func start(t *testing.T) (*httptest.Server, store.Store) {
 	t.Helper()

@@ -58,15 +58,16 @@ var (
 )
 
 // Allow implements Guard.
-func (k *Kubernetes) Allow(ctx context.Context, token string, a Access) error {
+func (k *Kubernetes) Allow(ctx context.Context, token string, a Access) (string, error) {
 	who, err := k.identify(ctx, token)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if who.pod {
-		return k.allowPod(ctx, who.user, a)
+		// Instances of one environment share a ServiceAccount.
+		return strings.Join(append([]string{who.user.Username}, who.user.Extra[podName]...), "/"), k.allowPod(ctx, who.user, a)
 	}
-	return k.allowPerson(ctx, who.user, a)
+	return who.user.Username, k.allowPerson(ctx, who.user, a)
 }
 
 func (k *Kubernetes) identify(ctx context.Context, token string) (caller, error) {

@@ -83,7 +83,7 @@ func (d *desk) token(ns string, pod *corev1.Pod, audiences ...string) string {
 
 // decides demands an answer: 200, or the status of a refusal.
 func (d *desk) decides(token string, a server.Access, want int) error {
-	err := d.guard.Allow(d.Context(), token, a)
+	_, err := d.guard.Allow(d.Context(), token, a)
 	got := http.StatusOK
 	var refusal *server.Refusal
 	if errors.As(err, &refusal) {

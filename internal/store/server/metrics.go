@@ -45,6 +45,9 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // io.Writer's own error
 }
 
+// Unwrap lets the connection's deadlines be set.
+func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
 func observe(method string, c *counter, d time.Duration) {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPut:

@@ -49,8 +49,8 @@ type Options struct {
 
 // Guard decides who may do what.
 type Guard interface {
-	// Allow returns nil, or a *Refusal, or another error when it could not decide.
-	Allow(ctx context.Context, token string, a Access) error
+	// Allow returns who it is, and nil, or a *Refusal, or another error when it could not decide.
+	Allow(ctx context.Context, token string, a Access) (who string, err error)
 }
 
 // Access is what somebody wants to do.
@@ -74,7 +74,8 @@ func (r *Refusal) Error() string { return r.Message }
 // Server serves a store. It implements manager.Runnable and runs in every replica.
 type Server struct {
 	Options
-	slots chan struct{}
+	slots  chan struct{}
+	shares shares
 }
 
 // New makes a server.
@@ -131,8 +132,7 @@ func (s *Server) Handler() http.Handler {
 		case s.slots <- struct{}{}:
 			defer func() { <-s.slots }()
 		default:
-			w.Header().Set("Retry-After", "2")
-			fail(w, http.StatusTooManyRequests, "Busy", "the store is busy; try again")
+			busy(w, "the store is busy; try again")
 			return
 		}
 		counted := &counter{ResponseWriter: w, status: http.StatusOK}
@@ -153,11 +153,18 @@ func (s *Server) object(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "NotFound", "no object can have that name")
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPut:
 		notAllowed(w, "GET, HEAD, PUT")
-	case !s.allowed(w, r, Access{Key: k, Write: r.Method == http.MethodPut}):
-	case r.Method == http.MethodPut:
-		s.put(w, r, k)
 	default:
-		s.get(w, r, k)
+		done := s.allowed(w, r, Access{Key: k, Write: r.Method == http.MethodPut})
+		if done == nil {
+			return
+		}
+		defer done()
+		switch {
+		case r.Method == http.MethodPut:
+			s.put(w, r, k)
+		default:
+			s.get(w, r, k)
+		}
 	}
 }
 
@@ -166,18 +173,22 @@ func notAllowed(w http.ResponseWriter, methods string) {
 	fail(w, http.StatusMethodNotAllowed, "MethodNotAllowed", "only "+methods)
 }
 
-func (s *Server) allowed(w http.ResponseWriter, r *http.Request, a Access) bool {
+// allowed answers what is refused, and returns nil then; else what to call at the end.
+func (s *Server) allowed(w http.ResponseWriter, r *http.Request, a Access) func() {
 	token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !found || token == "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		fail(w, http.StatusUnauthorized, "Unauthorized", "send a bearer token")
-		return false
+		return nil
 	}
-	err := s.Guard.Allow(r.Context(), token, a)
+	who, err := s.Guard.Allow(r.Context(), token, a)
 	var refusal *Refusal
 	switch {
 	case err == nil:
-		return true
+		if done := s.shares.take(who); done != nil {
+			return done
+		}
+		busy(w, fmt.Sprintf("%s has %d requests under way; wait until one is done", who, share))
 	case errors.As(err, &refusal):
 		s.Log.Info("Refused", "method", r.Method, "path", r.URL.Path, "why", refusal.Message)
 		fail(w, refusal.Status, http.StatusText(refusal.Status), refusal.Message)
@@ -186,7 +197,7 @@ func (s *Server) allowed(w http.ResponseWriter, r *http.Request, a Access) bool 
 		w.Header().Set("Retry-After", "2")
 		fail(w, http.StatusServiceUnavailable, "Unavailable", "the API server could not be asked whether this is allowed; try again")
 	}
-	return false
+	return nil
 }
 
 func (s *Server) put(w http.ResponseWriter, r *http.Request, k store.Key) {
@@ -194,7 +205,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, k store.Key) {
 		fail(w, http.StatusRequestEntityTooLarge, "TooLarge", store.ErrTooLarge.Error())
 		return
 	}
-	o, digest, err := s.Store.Put(r.Context(), k, sender{r.Body})
+	o, digest, err := s.Store.Put(r.Context(), k, &sender{in: r.Body, conn: http.NewResponseController(w), began: time.Now()})
 	if err != nil {
 		s.failed(w, r, err)
 		return
@@ -202,18 +213,6 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, k store.Key) {
 	s.Log.V(1).Info("Stored", "path", r.URL.Path, "bytes", o.Size, "sha256", digest)
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(Stored{SHA256: digest, SizeBytes: o.Size}) // the client has gone
-}
-
-// sender names the errors of who sends, which are not the store's.
-type sender struct{ io.Reader }
-
-// Read implements io.Reader.
-func (b sender) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("%w (%w)", store.ErrCut, err)
-	}
-	return n, err //nolint:wrapcheck // io.Reader's own end
 }
 
 // Stored is the answer to a PUT.
@@ -246,9 +245,11 @@ func (s *Server) sample(w http.ResponseWriter, r *http.Request) {
 		notAllowed(w, "GET, HEAD")
 		return
 	}
-	if !s.allowed(w, r, Access{Sample: true}) {
+	done := s.allowed(w, r, Access{Sample: true})
+	if done == nil {
 		return
 	}
+	defer done()
 	if s.Samples != nil {
 		if archive, size, _, err := s.Samples(r.PathValue("name")); err == nil {
 			send(w, r, archive, size)

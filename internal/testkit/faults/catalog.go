@@ -35,6 +35,7 @@ func Catalog() []*Scenario {
 	out = append(out, operations()...)
 	out = append(out, endings()...)
 	out = append(out, databases()...)
+	out = append(out, bundleStories()...)
 	return out
 }
 

@@ -36,6 +36,7 @@ type checker struct {
 	scalers  map[types.NamespacedName]*autoscalingv2.HorizontalPodAutoscaler
 	services map[types.NamespacedName]*corev1.Service
 	env      *v1alpha1.Environment
+	versions map[types.UID]bool
 	// doomed is true once the namespace is being deleted.
 	doomed bool
 	// served is true once the Service had a ready instance.
@@ -59,7 +60,7 @@ type memory struct {
 func (r *run) check(b *base) *checker {
 	c := &checker{
 		run: r, pods: map[types.NamespacedName]*corev1.Pod{}, scalers: map[types.NamespacedName]*autoscalingv2.HorizontalPodAutoscaler{},
-		services: map[types.NamespacedName]*corev1.Service{}, jobs: map[string]int{}, told: map[string]bool{},
+		services: map[types.NamespacedName]*corev1.Service{}, jobs: map[string]int{}, versions: map[types.UID]bool{}, told: map[string]bool{},
 	}
 	for _, obj := range b.objects {
 		c.put(nil, obj)
@@ -113,6 +114,9 @@ func (c *checker) put(old, next client.Object) {
 		if id := o.Annotations[v1alpha1.AnnotationRolloutID]; old == nil && id != "" {
 			c.jobs[id]++
 		}
+		if old == nil && o.Labels[v1alpha1.LabelBuild] != "" {
+			c.jobs[o.Name]++
+		}
 	case *corev1.Namespace:
 		c.doomed = c.doomed || o.DeletionTimestamp != nil
 	case *v1alpha1.Environment:
@@ -120,6 +124,8 @@ func (c *checker) put(old, next client.Object) {
 		if next == nil {
 			c.env = nil
 		}
+	case *v1alpha1.ApplicationVersion:
+		c.versions[o.UID] = next != nil
 	}
 }
 
@@ -151,6 +157,9 @@ func (c *checker) judge(change simapi.Change) {
 		if n := c.jobs[o.Annotations[v1alpha1.AnnotationRolloutID]]; n > 1 {
 			c.problem(change, "O3: there were %d release commands of deployment %s", n, o.Annotations[v1alpha1.AnnotationRolloutID])
 		}
+		if n := c.jobs[o.Name]; n > 1 {
+			c.problem(change, "O3: there were %d builds of one attempt, %s", n, o.Name)
+		}
 	case *v1alpha1.Environment:
 		if was, ok := old.(*v1alpha1.Environment); ok {
 			c.status(change, was, o)
@@ -158,9 +167,12 @@ func (c *checker) judge(change simapi.Change) {
 	}
 }
 
-// owners checks that owner references mean the Environment that lives here.
+// owners checks that owner references mean the Environment that lives here, or a version.
 func (c *checker) owners(change simapi.Change) {
 	for _, o := range change.New.GetOwnerReferences() {
+		if c.versions[o.UID] {
+			continue
+		}
 		if c.env == nil || (o.UID != c.env.UID && !c.run.scenario.Remade) {
 			c.problem(change, "S6: the owner %s %s does not exist in the namespace", o.Kind, o.UID)
 		}
@@ -283,7 +295,7 @@ func (c *checker) capacity(change simapi.Change) {
 	}
 	total, ready := 0, 0
 	for _, pod := range c.pods {
-		if pod.DeletionTimestamp != nil {
+		if pod.DeletionTimestamp != nil || pod.Labels[v1alpha1.LabelBuild] != "" {
 			continue
 		}
 		total++

@@ -1,8 +1,8 @@
 // Copyright The Beanpod Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package faults plays whole stories of an Environment on a simulated API (simapi) with one fault, or two, at every write of the
-// operator, and wants the same end each time. I/O; called by its own tests.
+// Package faults plays whole stories of an Environment, and of versions that are built of source bundles for it, on a simulated API
+// (simapi) with one fault, or two, at every write of the operator, and wants the same end each time. I/O; called by its own tests.
 //
 // A Scenario is a story: an Environment at rest, and what somebody does then. Played clean, twice, it gives its points (every write
 // of the operator, by name) and its golden end. Then it is played again with every mode of fault at every point (singles), and with
@@ -13,7 +13,7 @@
 //     same point, or before the pass that was cut short there; for Deleted and Emptied nothing is left. What may differ besides is in
 //     tolerate.go, with a reason each, and every run that needs one of them is counted.
 //   - O2: forced passes over everything write nothing then.
-//   - O3: as many pods and release commands as in the clean run, one of them for each deployment.
+//   - O3: as many pods, release commands and builds as in the clean run, one of them for each deployment or attempt.
 //   - O4 and O6, O7: check.go goes through every committed write.
 //   - O5: no more requests than three clean runs and a constant for each fault.
 //

@@ -57,6 +57,9 @@ func normal(obj client.Object) string {
 	kind := obj.GetObjectKind().GroupVersionKind().Kind
 	switch o := obj.(type) {
 	case *corev1.Pod:
+		if version := o.Labels[v1alpha1.LabelBuild]; version != "" {
+			return fmt.Sprintf("Pod of a build of %s, %s", version, o.Status.Phase)
+		}
 		return fmt.Sprintf("Pod of slot %s, %s, ready: %t", o.Labels[v1alpha1.LabelSlot], o.Annotations[v1alpha1.AnnotationVersion], isReady(o))
 	case *appsv1.ReplicaSet:
 		// Old sets of no instances stay, as many as the Deployment made on its way.

@@ -6,6 +6,7 @@ package faults
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,7 +55,7 @@ func (r *run) edit() {
 	r.cut, r.edited = true, true
 	if env := r.env(); env != nil && env.DeletionTimestamp == nil {
 		r.change(func(e *v1alpha1.Environment) {
-			e.Spec.VersionRef = &v1alpha1.LocalReference{Name: "v3"}
+			e.Spec.VersionRef = &v1alpha1.LocalReference{Name: r.scenario.another()}
 			e.Spec.Paused = false
 		})
 	}
@@ -73,8 +74,8 @@ func (r *run) occupy(w simapi.Write) {
 			return // whatever was in the namespace went with it
 		}
 		r.untouched(obj)
-		if w.Kind.Kind != "ConfigMap" && !r.cut && !r.toldOf(v1alpha1.ReasonNotOwned) {
-			r.problem("the name %s is a stranger's, and the environment never said so", w)
+		if w.Kind.Kind != "ConfigMap" && !r.cut && !r.toldOf(w) {
+			r.problem("the name %s is a stranger's, and nothing ever said so", w)
 		}
 		r.must(client.IgnoreNotFound(r.user.Delete(context.Background(), obj)))
 	})
@@ -86,15 +87,20 @@ func (r *run) emptied() bool {
 	return r.user.Get(context.Background(), client.ObjectKeyFromObject(space), space) != nil || space.DeletionTimestamp != nil
 }
 
-// toldOf says whether the condition Applied ever had a reason.
-func (r *run) toldOf(reason string) bool {
+// toldOf says whether the Environment, or the version that a name belongs to, ever told of a stranger.
+func (r *run) toldOf(w simapi.Write) bool {
+	version := builds(w)
 	return slices.ContainsFunc(r.Store.Trace(), func(change simapi.Change) bool {
-		env, ok := change.New.(*v1alpha1.Environment)
-		if !ok {
+		switch o := change.New.(type) {
+		case *v1alpha1.Environment:
+			c := condition.Find(o.Status.Conditions, v1alpha1.ConditionApplied)
+			return version == "" && c != nil && c.Reason == v1alpha1.ReasonNotOwned
+		case *v1alpha1.ApplicationVersion:
+			c := condition.Find(o.Status.Conditions, v1alpha1.ConditionReady)
+			return version == o.Name && c != nil && strings.Contains(c.Message, "does not belong to this version")
+		default:
 			return false
 		}
-		c := condition.Find(env.Status.Conditions, v1alpha1.ConditionApplied)
-		return c != nil && c.Reason == reason
 	})
 }
 
@@ -125,6 +131,12 @@ func (r *run) surfaced(w simapi.Write, f *armed) {
 	const retry = 90 * time.Second
 	if r.Store.Now().Sub(f.last) > retry {
 		return // nobody wants it any more
+	}
+	if version := builds(w); version != "" {
+		if ver := r.version(version); ver != nil && condition.IsTrue(ver.Status.Conditions, v1alpha1.ConditionReady) {
+			r.problem("%s was refused for %s, and the version says that it is ready", w, lasts)
+		}
+		return
 	}
 	env := r.env()
 	if env == nil || !condition.IsTrue(env.Status.Conditions, v1alpha1.ConditionReady) || w.Kind.Group == v1alpha1.GroupVersion.Group {

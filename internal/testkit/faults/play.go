@@ -203,7 +203,7 @@ func (o *Outcome) compare(want *Outcome, faults []Fault) {
 func (o *Outcome) left() {
 	for _, line := range o.end {
 		kind, _, _ := strings.Cut(line, " ")
-		if !slices.Contains([]string{"Namespace", "Application", "ApplicationVersion", "Secret", "DatabaseClaim"}, kind) {
+		if !slices.Contains([]string{"Namespace", "Application", "ApplicationVersion", "Secret", "DatabaseClaim"}, kind) && !ofVersion(line) {
 			o.Problems = append(o.Problems, "O3: what was deleted leaves "+line[:min(len(line), 200)])
 		}
 	}

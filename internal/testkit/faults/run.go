@@ -76,7 +76,7 @@ func (s *Scenario) begin(b *base, faults []Fault, wrap func(client.Client) clien
 	}
 	r := &run{scenario: s, wrap: wrap, user: store.Client("user"), ill: map[string]int{}, crashing: map[string]bool{}, how: how}
 	r.World = &simapi.World{Store: store, Cluster: b.cluster.Fork(store), Restart: r.restart}
-	r.Cluster.Starts, r.Cluster.Crashes, r.Cluster.Runs = r.starts, r.crashes, releases
+	r.Cluster.Starts, r.Cluster.Crashes = r.starts, r.crashes
 	if s.Tune != nil {
 		s.Tune(r)
 	}
@@ -114,7 +114,7 @@ func (r *run) listen() error {
 }
 
 func (r *run) start() (*simapi.Process, error) {
-	p, err := r.Store.Start(actor, operator.Setup(r.Store, operator.Options{Wrap: r.wrap}))
+	p, err := r.Store.Start(actor, operator.Setup(r.Store, operator.Options{Operator: installation, Wrap: r.wrap}))
 	if err == nil && r.how.editBefore > 0 {
 		p.Begins = func() {
 			if p.Passes == r.how.editBefore {

@@ -43,6 +43,8 @@ type Scenario struct {
 	Interrupts bool
 	// Remade: the Environment is deleted and made again.
 	Remade bool
+	// Bundles: there are a Platform and versions from source bundles, and the Environment runs one.
+	Bundles bool
 
 	once sync.Once
 	from *base
@@ -79,14 +81,14 @@ func (s *Scenario) makeBase() (*base, error) {
 	store.AddNamespace(namespace)
 	r := &run{scenario: s, user: store.Client("user")}
 	r.World = &simapi.World{Store: store, Cluster: simapi.NewCluster(store)}
-	r.Cluster.Runs = releases
-	p, err := store.Start(actor, operator.Setup(store, operator.Options{}))
+	r.Cluster.Runs, r.Cluster.Says = runs, says
+	p, err := store.Start(actor, operator.Setup(store, operator.Options{Operator: installation}))
 	if err != nil {
 		return nil, err
 	}
 	defer p.Kill()
 	r.Processes = []*simapi.Process{p}
-	for _, obj := range furniture() {
+	for _, obj := range s.furniture() {
 		if err := r.user.Create(context.Background(), obj); err != nil {
 			return nil, err
 		}
@@ -111,12 +113,15 @@ func (s *Scenario) makeBase() (*base, error) {
 	return out, nil
 }
 
-// furniture is what every scenario has: an application, versions, and a Secret that nobody may repeat.
-func furniture() []client.Object {
+// furniture is what a scenario has: an application, versions, and a Secret that nobody may repeat.
+func (s *Scenario) furniture() []client.Object {
 	never := func(v *v1alpha1.ApplicationVersion) { v.Spec.Source.Image.PullPolicy = v1alpha1.PullNever }
 	out := []client.Object{
 		testkit.MakeApplication(namespace),
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "door"}, Data: map[string][]byte{"key": []byte(canary)}},
+	}
+	if s.Bundles {
+		return append(out, bundles()...)
 	}
 	for _, v := range []string{"v1", "v2", "v3"} {
 		out = append(out, testkit.MakeVersion(namespace, v, "shop:"+v, never))
@@ -137,6 +142,9 @@ func (s *Scenario) environment() *v1alpha1.Environment {
 			SecretKeyRef: &v1alpha1.KeyReference{Name: "door", Key: "key"},
 		}}}
 	})
+	if s.Bundles {
+		env.Spec.VersionRef.Name, env.Spec.PlatformRef = "b1", &v1alpha1.PlatformReference{Name: platform}
+	}
 	if s.Env != nil {
 		s.Env(env)
 	}

@@ -27,6 +27,9 @@ type Cluster struct {
 	Demand func(hpa *autoscalingv2.HorizontalPodAutoscaler) *int32
 	// Runs says how many seconds a Job takes, and whether it fails then. Nil: one second, and it succeeds.
 	Runs func(job *batchv1.Job) (seconds int, fails bool)
+	// Says are the termination messages of a Job's containers, in the order in which they run; each takes an equal part of the Job's time.
+	// A Job that fails fails in the last of them, and those after it never run. Nil, or no message: the Job is played without a pod.
+	Says func(job *batchv1.Job) []string
 	// Crashes says whether the containers of a pod that is not ready end again and again. Nil: none does.
 	Crashes func(pod *corev1.Pod) bool
 
@@ -67,7 +70,7 @@ func (c *Cluster) Next() time.Time {
 		}
 	}
 	for _, r := range s.kindFor(&batchv1.Job{}).records {
-		consider(c.ends(r.object.(*batchv1.Job)))
+		consider(c.nextOf(r.object.(*batchv1.Job)))
 	}
 	for _, r := range s.kindFor(&corev1.Pod{}).records {
 		if r.object.GetDeletionTimestamp() != nil {
@@ -112,63 +115,6 @@ func (c *Cluster) stopped(pod *corev1.Pod) time.Time {
 		grace = *pod.DeletionGracePeriodSeconds
 	}
 	return pod.DeletionTimestamp.Add(time.Duration(int64(seconds)-grace) * time.Second)
-}
-
-// work runs Jobs.
-func (c *Cluster) work() bool {
-	s, moved := c.store, false
-	k := s.kindFor(&batchv1.Job{})
-	for _, r := range copies(k.records) {
-		job := r.object.(*batchv1.Job)
-		if job.DeletionTimestamp != nil || len(job.Status.Conditions) > 0 {
-			continue
-		}
-		ended := !c.ends(job).After(s.now)
-		if job.Status.StartTime != nil && !ended {
-			continue
-		}
-		moved = true
-		s.edit(k, r, Write{Process: "job-controller", Verb: Update, Subresource: "status"}, func(o client.Object) {
-			c.progress(o.(*batchv1.Job), ended)
-		})
-	}
-	return moved
-}
-
-func (c *Cluster) runs(job *batchv1.Job) (int, bool) {
-	if c.Runs == nil {
-		return 1, false
-	}
-	return c.Runs(job)
-}
-
-// ends is when a Job is over; it never is before it was started.
-func (c *Cluster) ends(job *batchv1.Job) time.Time {
-	seconds, _ := c.runs(job)
-	if job.Status.StartTime == nil || len(job.Status.Conditions) > 0 {
-		return toy.Never
-	}
-	return job.Status.StartTime.Add(time.Duration(seconds) * time.Second)
-}
-
-func (c *Cluster) progress(job *batchv1.Job, ended bool) {
-	now := c.store.second()
-	if job.Status.StartTime == nil {
-		job.Status.StartTime, job.Status.Active = &now, 1
-		return
-	}
-	if !ended {
-		return
-	}
-	_, fails := c.runs(job)
-	job.Status.Active = 0
-	condition := batchv1.JobCondition{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastProbeTime: now, LastTransitionTime: now}
-	if fails {
-		condition.Type, condition.Reason, job.Status.Failed = batchv1.JobFailed, batchv1.JobReasonBackoffLimitExceeded, 1
-	} else {
-		job.Status.Succeeded, job.Status.CompletionTime = 1, &now
-	}
-	job.Status.Conditions = append(job.Status.Conditions, condition)
 }
 
 // AddNamespace makes a namespace.

@@ -27,7 +27,7 @@
 // What differs from a real server: reads are never stale; there is no admission, no validation but of what is immutable, and of
 // built-in defaults only those that Beanpod notices (the defaults of our own CRDs are all there); objects are held as Go types,
 // which cannot tell an explicit zero from an absent field; JSON patches, and subresources but status, are missing; pods are bound and
-// running at once, and ready after a while. TestLikeARealServer compares the rest with a real API server.
+// running at once, and ready after a while; Jobs have a pod only where a scenario says what its containers leave. TestLikeARealServer compares the rest with a real API server.
 //
 // Store.Fork and Cluster.Fork make a copy that goes on by itself, at little cost, so that many runs can begin in one place.
 //

@@ -197,6 +197,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: platform
       type:
         scalar: string
+    - name: postdeploy
+      type:
+        scalar: boolean
     - name: processes
       type:
         map:

@@ -33,6 +33,8 @@ type ArtifactApplyConfiguration struct {
 	// release is the leader-only work that the bundle's own files ask for, as a command and its arguments. The version's
 	// releaseCommand wins.
 	Release []string `json:"release,omitempty"`
+	// postdeploy is true when the bundle has hooks in .platform/hooks/postdeploy, which each instance runs once its application is there.
+	Postdeploy *bool `json:"postdeploy,omitempty"`
 	// image is the artifact as an image by digest, where the operator has a registry for artifacts: runImage with one more layer.
 	Image *string `json:"image,omitempty"`
 	// runImage is what image was made of, as the Platform names it.
@@ -126,6 +128,14 @@ func (b *ArtifactApplyConfiguration) WithRelease(values ...string) *ArtifactAppl
 	for i := range values {
 		b.Release = append(b.Release, values[i])
 	}
+	return b
+}
+
+// WithPostdeploy sets the Postdeploy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Postdeploy field is set to the value of the last call.
+func (b *ArtifactApplyConfiguration) WithPostdeploy(value bool) *ArtifactApplyConfiguration {
+	b.Postdeploy = &value
 	return b
 }
 
