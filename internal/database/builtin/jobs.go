@@ -54,7 +54,7 @@ func short(word string, digits int) string {
 
 // ended says how a Job ended. The message of a failure is that of the container that failed, if its pod is still there.
 func ended(name string, have database.Objects) (done, failed bool, message string) {
-	conditions, _, _ := unstructured.NestedSlice(have[jobRef(name)].Object, "status", "conditions") //nolint:errcheck // then there are none
+	conditions, _, _ := unstructured.NestedSlice(have[jobRef(name)].Object, "status", "conditions")
 	for _, item := range conditions {
 		c, _ := item.(map[string]any)
 		if c["status"] != "True" {

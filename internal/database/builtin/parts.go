@@ -73,7 +73,7 @@ func bundle(w database.Wanted, name, command string, args ...string) *corev1ac.C
 		"/bundle", "snapshot", command, "--store", w.Operator.StoreURL, "--namespace", w.Namespace, "--token-file", podparts.TokenFile,
 	}, args...)...).
 		WithVolumeMounts(mount(workVolume, workDir), mount(podparts.TokenVolume, podparts.TokenDir).WithReadOnly(true)).
-		WithResources(amounts("50m", "64Mi", "1", "256Mi"))
+		WithResources(amounts("50m", "64Mi", "256Mi"))
 }
 
 func mount(volume, path string) *corev1ac.VolumeMountApplyConfiguration {
@@ -151,8 +151,9 @@ func fill(list corev1.ResourceList, a *v1alpha1.ResourceAmounts) {
 	}
 }
 
-func amounts(cpu, memory, cpuLimit, memoryLimit string) *corev1ac.ResourceRequirementsApplyConfiguration {
+// amounts of a container that works for a while: at most one core.
+func amounts(cpu, memory, memoryLimit string) *corev1ac.ResourceRequirementsApplyConfiguration {
 	return corev1ac.ResourceRequirements().
 		WithRequests(corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}).
-		WithLimits(corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpuLimit), corev1.ResourceMemory: resource.MustParse(memoryLimit)})
+		WithLimits(corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse(memoryLimit)})
 }

@@ -238,6 +238,9 @@ func (l *lab) fails(env map[string]string, says string) {
 	if err == nil || !strings.Contains(string(text), says) {
 		l.Errorf("start.sh: %v, message %q, want %q in it\n%s", err, text, says, l.logged())
 	}
+	if strings.Contains(l.logged()+string(text), "canary") {
+		l.Errorf("start.sh shows a password:\n%s", l.logged())
+	}
 }
 
 func (l *lab) psql(role, password, sql string) (string, error) {

@@ -71,11 +71,11 @@ func volumeTrouble(w database.Wanted, v *unstructured.Unstructured) (string, boo
 	if v == nil {
 		return "", false
 	}
-	if phase, _, _ := unstructured.NestedString(v.Object, "status", "phase"); phase != string(corev1.ClaimPending) && phase != string(corev1.ClaimLost) { //nolint:errcheck // then it is neither
+	if phase, _, _ := unstructured.NestedString(v.Object, "status", "phase"); phase != string(corev1.ClaimPending) && phase != string(corev1.ClaimLost) {
 		return "", false
 	}
-	class, named, _ := unstructured.NestedString(v.Object, "spec", "storageClassName")         //nolint:errcheck // then none is named
-	if bound, _, _ := unstructured.NestedString(v.Object, "spec", "volumeName"); bound != "" { //nolint:errcheck // then it is not bound
+	class, named, _ := unstructured.NestedString(v.Object, "spec", "storageClassName")
+	if bound, _, _ := unstructured.NestedString(v.Object, "spec", "volumeName"); bound != "" {
 		return fmt.Sprintf("The volume of PersistentVolumeClaim %s is lost: PersistentVolume %s does not exist. Bring it back; nothing is made in its place.", v.GetName(), bound), true
 	}
 	if !named || class == "" {
@@ -122,19 +122,28 @@ func waiting(p *corev1.Pod) string {
 		}
 	}
 	for _, s := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
-		if wait := s.State.Waiting; wait != nil && wait.Reason != "PodInitializing" && wait.Reason != "ContainerCreating" {
-			return fmt.Sprintf("Container %s of pod %s waits: %s", s.Name, p.Name, strings.TrimSpace(wait.Reason+" "+clip(wait.Message)))
+		if text := idleness(p.Name, s); text != "" {
+			return text
 		}
-		if s.State.Running != nil && s.Name == Server && s.Started != nil && *s.Started && !s.Ready {
-			return fmt.Sprintf("PostgreSQL runs in pod %s, but the user of the Secret cannot log in. See kubectl describe pod and the pod's log.", p.Name)
-		}
+	}
+	return ""
+}
+
+// idleness is what a container waits for, or what a server does that nobody can use; empty when there is nothing to say.
+func idleness(pod string, s corev1.ContainerStatus) string {
+	wait := s.State.Waiting
+	switch {
+	case wait != nil && wait.Reason != "PodInitializing" && wait.Reason != "ContainerCreating":
+		return fmt.Sprintf("Container %s of pod %s waits: %s", s.Name, pod, strings.TrimSpace(wait.Reason+" "+clip(wait.Message)))
+	case s.State.Running != nil && s.Name == Server && s.Started != nil && *s.Started && !s.Ready:
+		return fmt.Sprintf("PostgreSQL runs in pod %s, but the user of the Secret cannot log in. See kubectl describe pod and the pod's log.", pod)
 	}
 	return ""
 }
 
 // conditionOf is why a StatefulSet cannot make its pod, else the text.
 func conditionOf(s *unstructured.Unstructured, text string) string {
-	conditions, _, _ := unstructured.NestedSlice(s.Object, "status", "conditions") //nolint:errcheck // then there are none
+	conditions, _, _ := unstructured.NestedSlice(s.Object, "status", "conditions")
 	for _, item := range conditions {
 		if c, ok := item.(map[string]any); ok {
 			if message, _ := c["message"].(string); message != "" {
@@ -147,7 +156,7 @@ func conditionOf(s *unstructured.Unstructured, text string) string {
 
 // growth says how far the volume is.
 func growth(v *unstructured.Unstructured) string {
-	conditions, _, _ := unstructured.NestedSlice(v.Object, "status", "conditions") //nolint:errcheck // then there are none
+	conditions, _, _ := unstructured.NestedSlice(v.Object, "status", "conditions")
 	for _, item := range conditions {
 		if c, ok := item.(map[string]any); ok && c["status"] == "True" {
 			message, _ := c["message"].(string)
@@ -159,7 +168,7 @@ func growth(v *unstructured.Unstructured) string {
 }
 
 func requested(v *unstructured.Unstructured) resource.Quantity {
-	text, _, _ := unstructured.NestedString(v.Object, "spec", "resources", "requests", "storage") //nolint:errcheck // then it is zero
+	text, _, _ := unstructured.NestedString(v.Object, "spec", "resources", "requests", "storage")
 	return parsed(text)
 }
 
@@ -173,7 +182,7 @@ func parsed(text string) resource.Quantity {
 
 // capacity is what a volume has, rounded down to the sizes of claims; empty while it is not known.
 func capacity(v *unstructured.Unstructured) v1alpha1.StorageSize {
-	text, _, _ := unstructured.NestedString(v.Object, "status", "capacity", "storage") //nolint:errcheck // then it is zero
+	text, _, _ := unstructured.NestedString(v.Object, "status", "capacity", "storage")
 	q := parsed(text)
 	n, unit := q.Value()>>20, "Mi"
 	for _, larger := range []string{"Gi", "Ti"} {

@@ -59,7 +59,7 @@ func rotationJob(w database.Wanted, r database.Rotation, have database.Objects, 
 	c := postgres(w, have, container, script).
 		WithEnv(corev1ac.EnvVar().WithName("BEANPOD_HOST").WithValue(host(w)), corev1ac.EnvVar().WithName("BEANPOD_ROLE").WithValue(r.Role)).
 		WithVolumeMounts(mount(adminVolume, adminDir).WithReadOnly(true), mount(rotationVolume, rotationDir).WithReadOnly(true)).
-		WithResources(amounts("50m", "64Mi", "1", "256Mi"))
+		WithResources(amounts("50m", "64Mi", "256Mi"))
 	return job(w, order{
 		name: name, retries: rotationRetries, seconds: rotationSeconds, keptSeconds: rotationKept,
 		spec: podSpec().WithContainers(c).

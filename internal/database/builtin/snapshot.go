@@ -31,11 +31,11 @@ func (Provider) Snapshot(w database.Wanted, name string, have database.Objects) 
 	if impossible(w, name) != "" {
 		return nil
 	}
-	check := postgres(w, have, Check, "check.sh").WithVolumeMounts(mount(workVolume, workDir)).WithResources(amounts("100m", "256Mi", "1", "1Gi"))
+	check := postgres(w, have, Check, "check.sh").WithVolumeMounts(mount(workVolume, workDir)).WithResources(amounts("100m", "256Mi", "1Gi"))
 	dump := postgres(w, have, Dump, "dump.sh").
 		WithEnv(corev1ac.EnvVar().WithName("BEANPOD_HOST").WithValue(host(w))).
 		WithVolumeMounts(mount(workVolume, workDir), mount(adminVolume, adminDir).WithReadOnly(true)).
-		WithResources(amounts("100m", "128Mi", "1", "512Mi"))
+		WithResources(amounts("100m", "128Mi", "512Mi"))
 	// What a dump restores to needs at most as much as the database's own disk.
 	room := dumps()
 	room.Add(quantity(w.Storage))

@@ -24,11 +24,11 @@ type open struct{}
 func (open) Allow(context.Context, string, server.Access) error { return nil }
 
 // bundle runs the program that speaks with the store, as the pods do.
-func (l *lab) bundle(store string, args ...string) error {
+func (l *lab) bundle(url string, args ...string) error {
 	l.Helper()
 	l.write("token", "token")
 	var out bytes.Buffer
-	args = append(append([]string{"snapshot"}, args...), "--store", store, "--namespace", "shop", "--token-file", l.dir+"/token", "--result", l.dir+"/result")
+	args = append(append([]string{"snapshot"}, args...), "--store", url, "--namespace", "shop", "--token-file", l.dir+"/token", "--result", l.dir+"/result")
 	code := run.Main(l.Context(), args, &out)
 	l.own()
 	if code != 0 {
