@@ -157,7 +157,11 @@ func loadImages() error {
 	if _, err := run(10*time.Minute, "go", "run", "./hack/images", "nats", "-o", nats); err != nil {
 		return err
 	}
-	return theCluster.load(operator, sample, languages, nats)
+	postgres := filepath.Join(dir, "postgres.tar")
+	if _, err := run(10*time.Minute, "go", "run", "./hack/images", "postgres", "-o", postgres); err != nil {
+		return err
+	}
+	return theCluster.load(operator, sample, languages, nats, postgres)
 }
 
 // makeNamespace makes a namespace with Pod Security's strictest level, and in it the application and its versions.

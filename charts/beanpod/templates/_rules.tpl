@@ -2,8 +2,8 @@
 
 {{- define "beanpod.rules.namespace" -}}
 - apiGroups: [""]
-  resources: [configmaps]
-  verbs: [create, delete, get, list, watch]
+  resources: [configmaps, secrets, serviceaccounts, services]
+  verbs: [create, delete, get, list, patch, watch]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [create, delete, get, patch]
@@ -16,9 +16,6 @@
 - apiGroups: [""]
   resources: [resourcequotas]
   verbs: [get, list, watch]
-- apiGroups: [""]
-  resources: [secrets, serviceaccounts, services]
-  verbs: [create, delete, get, list, patch, watch]
 - apiGroups: [apps]
   resources: [controllerrevisions, deployments, statefulsets]
   verbs: [create, delete, get, list, patch, watch]

@@ -21,7 +21,7 @@ import (
 
 type open struct{}
 
-func (open) Allow(context.Context, string, server.Access) error { return nil }
+func (open) Allow(context.Context, string, server.Access) (string, error) { return "test", nil }
 
 // bundle runs the program that speaks with the store, as the pods do.
 func (l *lab) bundle(url string, args ...string) error {
