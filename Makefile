@@ -108,7 +108,7 @@ bench-worker: ## Measure the queue daemon against a bare loop on the same broker
 .PHONY: soak-worker
 soak-worker: ## Kill queue daemons, applications and brokers under 200,000 messages each; WORKER_MESSAGES and WORKER_KILLS say how many.
 	$(CLUSTER) packages brokers
-	nats=$$(hack/tools/build nats-server); NATS_SERVER="$$nats" BROKERS=1 WORKER_MESSAGES=$${WORKER_MESSAGES:-200000} WORKER_KILLS=$${WORKER_KILLS:-200} \
+	nats=$$(hack/tools/build nats-server); fauxqs=$$(hack/tools/build fauxqs); NATS_SERVER="$$nats" FAUXQS="$$fauxqs" BROKERS=1 WORKER_MESSAGES=$${WORKER_MESSAGES:-200000} WORKER_KILLS=$${WORKER_KILLS:-200} \
 		go test -count=1 -v -timeout 2h $(ARGS) ./test/worker
 
 .PHONY: soak

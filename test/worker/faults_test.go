@@ -4,8 +4,9 @@
 package worker
 
 import (
-	"syscall"
 	"time"
+
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 )
 
 // fault is something bad. Each says how many duplicates it explains.
@@ -18,9 +19,9 @@ type fault struct {
 
 func (w *world) anyPod() *pod { return w.pods[w.random.IntN(len(w.pods))] }
 
-func (w *world) restart(p *process) {
-	w.must(p.stop())
-	w.must(p.start())
+func (w *world) restart(p *servers.Process) {
+	w.must(p.Stop())
+	w.must(p.Start())
 }
 
 // graceful faults are those of a rolling update: nothing may be processed twice.
@@ -34,9 +35,9 @@ var graceful = []fault{
 	}},
 	{name: "pod restarted", do: func(w *world) {
 		p := w.anyPod()
-		w.must(p.daemon.stop()) // the kubelet's order
+		w.must(p.daemon.Stop()) // the kubelet's order
 		w.restart(p.application)
-		w.must(p.daemon.start())
+		w.must(p.daemon.Start())
 	}},
 }
 
@@ -47,46 +48,40 @@ var processes = []fault{
 	{name: "daemon killed", do: func(w *world) {
 		p := w.anyPod()
 		w.explain(slots)
-		p.daemon.kill()
-		w.must(p.daemon.start())
+		p.daemon.Kill()
+		w.must(p.daemon.Start())
 	}},
 	{name: "application killed", do: func(w *world) {
 		p := w.anyPod()
 		w.explain(slots)
 		p.toApplication.down()
-		p.application.kill()
-		w.must(p.application.start())
+		p.application.Kill()
+		w.must(p.application.Start())
 		w.must(p.toApplication.up())
 	}},
 	{name: "daemon frozen", do: func(w *world) {
 		w.explain(slots)
-		freeze(w.anyPod().daemon, window+window/4)
+		w.anyPod().daemon.Freeze(window + window/4)
 	}},
 	// Shorter than the inactivity time-out: no attempt fails.
-	{name: "application frozen", do: func(w *world) { freeze(w.anyPod().application, time.Second) }},
-}
-
-func freeze(p *process, d time.Duration) {
-	p.signal(syscall.SIGSTOP)
-	time.Sleep(d)
-	p.signal(syscall.SIGCONT)
+	{name: "application frozen", do: func(w *world) { w.anyPod().application.Freeze(time.Second) }},
 }
 
 // broken brokers may not know of the last deletes, or give to others what was held: all slots of all daemons at most.
 var broken = []fault{
 	{name: "broker killed", broker: true, do: func(w *world) {
 		w.explain(daemons * slots)
-		w.broker.kill()
-		w.must(w.broker.start())
+		w.broker.Kill()
+		w.must(w.broker.Start())
 	}},
 	{name: "broker restarted", broker: true, do: func(w *world) {
 		w.explain(daemons * slots)
-		w.must(w.broker.halt())
-		w.must(w.broker.start())
+		w.must(w.broker.Halt())
+		w.must(w.broker.Start())
 	}},
 	{name: "broker frozen", do: func(w *world) {
 		w.explain(daemons * slots)
-		freeze(w.broker.process, window/2)
+		w.broker.Freeze(window / 2)
 	}},
 }
 

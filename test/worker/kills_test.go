@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 )
 
 const (
@@ -51,8 +51,8 @@ func run(w *world, messages, kills int, faults []fault) figures {
 	<-sent
 	took := w.finish(empty * time.Duration(1+messages/emptyPer))
 	f := w.check()
-	fmt.Fprintf(os.Stderr, "worker: %s, %s: %d messages acknowledged of %d, %d processed, %d dead letters; %d faults %v; lost %d, invented %d, duplicates %d (bound %d); empty after %v, all in %v\n",
-		w.broker.provider, w.t.Name(), f.acknowledged, len(w.sent), f.processed, f.poison, kills, happened, f.lost, f.invented, f.duplicates, w.bound, took.Round(10*time.Millisecond), time.Since(began).Round(time.Second))
+	fmt.Fprintf(os.Stderr, "worker: %s: %d messages acknowledged of %d, %d processed, %d dead letters; %d faults %v; lost %d, invented %d, duplicates %d (bound %d); empty after %v, all in %v\n",
+		w.t.Name(), f.acknowledged, len(w.sent), f.processed, f.poison, kills, happened, f.lost, f.invented, f.duplicates, w.bound, took.Round(10*time.Millisecond), time.Since(began).Round(time.Second))
 	return f
 }
 
@@ -62,16 +62,16 @@ func complain(t *testing.T, w *world, f figures) {
 		return
 	}
 	for _, p := range w.pods {
-		t.Logf("the end of the log of %s:\n%s", p.daemon.name, p.daemon.tail())
+		t.Logf("the end of the log of %s:\n%s", p.daemon.Name, p.daemon.Tail())
 	}
 	t.Error(strings.Join(f.problems, "\n"))
 }
 
 // TestKills kills everything, and loses nothing.
 func TestKills(t *testing.T) {
-	for provider := range brokers {
-		t.Run(string(provider), func(t *testing.T) {
-			w := newWorld(t, provider, daemonProgram)
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, kind, daemonProgram)
 			complain(t, w, run(w, count("WORKER_MESSAGES", 10_000), count("WORKER_KILLS", 20), slices.Concat(graceful, processes, broken, network)))
 		})
 	}
@@ -79,9 +79,9 @@ func TestKills(t *testing.T) {
 
 // TestGraceful stops as a rolling update does, and nothing is processed twice.
 func TestGraceful(t *testing.T) {
-	for provider := range brokers {
-		t.Run(string(provider), func(t *testing.T) {
-			w := newWorld(t, provider, daemonProgram)
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, kind, daemonProgram)
 			complain(t, w, run(w, count("WORKER_MESSAGES", 10_000)/2, count("WORKER_KILLS", 20)/2, graceful))
 		})
 	}
@@ -93,21 +93,21 @@ func TestCareless(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, contract.NATS, self, envCareless+"=1")
-	all := func(do func(p *process)) {
+	w := newWorld(t, kinds["nats"], self, envCareless+"=1")
+	all := func(do func(p *servers.Process)) {
 		for _, p := range w.pods {
 			do(p.daemon)
 		}
 	}
-	all((*process).kill)
+	all((*servers.Process).Kill)
 	w.produce(poisonEvery-1, 0, nil) // no poison: it does not know what to do with it
 	for range 3 {
-		all(func(p *process) { w.must(p.start()) })
+		all(func(p *servers.Process) { w.must(p.Start()) })
 		time.Sleep(200 * time.Millisecond)
 		w.explain(daemons * slots)
-		all((*process).kill)
+		all((*servers.Process).Kill)
 	}
-	all(func(p *process) { w.must(p.start()) })
+	all(func(p *servers.Process) { w.must(p.Start()) })
 	w.finish(empty)
 	if f := w.check(); f.lost == 0 {
 		t.Error("the check found no loss")

@@ -8,15 +8,10 @@ package worker
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -27,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 	"github.com/beanpod-dev/beanpod/internal/workerd"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
@@ -40,12 +36,9 @@ const (
 )
 
 func TestThroughput(t *testing.T) {
-	if os.Getenv("NATS_SERVER") == "" {
-		t.Skip("needs NATS_SERVER; `make bench-worker` builds the server and sets it")
-	}
 	for name, takes := range map[string]time.Duration{"an application that answers at once": 0, "one that takes 10 ms": 10 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
-			address := serveNATS(t)
+			address := servers.Start(t, contract.NATS).Address
 			bare := measure(t, address, "bare", takes, runBare)
 			daemon := measure(t, address, "daemon", takes, runDaemon)
 			ratio := daemon.rate / bare.rate
@@ -180,32 +173,6 @@ func runDaemon(t *testing.T, _ string, at contract.Coordinates, app string) func
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
-		}
-	}
-}
-
-// serveNATS starts the server that the variable names, on loopback and with files.
-func serveNATS(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	_, port, _ := net.SplitHostPort(address)
-	server := exec.Command(os.Getenv("NATS_SERVER"), "-a", "127.0.0.1", "-p", port, "-js", "-sd", filepath.Join(t.TempDir(), "store"))
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if connection, err := client.Connect("nats://" + address); err == nil {
-			connection.Close()
-			return address
-		}
-		if time.Now().After(end) {
-			t.Fatal(fmt.Errorf("the server does not answer at %s", address))
 		}
 	}
 }
