@@ -115,7 +115,7 @@ func (p *proxy) pause() time.Duration {
 	return p.delay
 }
 
-func (p *proxy) slow(delay, during time.Duration) {
+func (p *proxy) slow(delay, during time.Duration) error {
 	set := func(d time.Duration) {
 		p.lock.Lock()
 		defer p.lock.Unlock()
@@ -124,6 +124,7 @@ func (p *proxy) slow(delay, during time.Duration) {
 	set(delay)
 	time.Sleep(during)
 	set(0)
+	return nil
 }
 
 func (p *proxy) spring(kind trap) bool {
@@ -138,7 +139,7 @@ func (p *proxy) spring(kind trap) bool {
 }
 
 // set lays traps, and takes those up that nobody walked into.
-func (p *proxy) set(kind trap, n int, during time.Duration, sprung func()) {
+func (p *proxy) set(kind trap, n int, during time.Duration, sprung func()) error {
 	p.lock.Lock()
 	p.sprung = sprung
 	for range n {
@@ -149,10 +150,11 @@ func (p *proxy) set(kind trap, n int, during time.Duration, sprung func()) {
 	p.lock.Lock()
 	p.traps = nil
 	p.lock.Unlock()
+	return nil
 }
 
 // cut resets all connections; lost hears how many there are before it happens.
-func (p *proxy) cut(lost func(connections int)) {
+func (p *proxy) cut(lost func(connections int)) error {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	lost(len(p.pairs))
@@ -160,6 +162,7 @@ func (p *proxy) cut(lost func(connections int)) {
 		reset(one.client)
 		reset(one.server)
 	}
+	return nil
 }
 
 func reset(c net.Conn) {

@@ -48,7 +48,7 @@ type world struct {
 	broker *broker
 	pods   []*pod
 	queue  queue.Queue
-	random *rand.Rand
+	seed   uint64
 
 	lock sync.Mutex
 	account
@@ -59,7 +59,7 @@ func newWorld(t *testing.T, k kind, program string, env ...string) *world {
 	t.Helper()
 	seed := uint64(count("WORKER_SEED", rand.IntN(1<<30)+1))
 	t.Logf("WORKER_SEED=%d", seed)
-	w := &world{t: t, broker: startBroker(t, k), random: rand.New(rand.NewPCG(seed, 0))}
+	w := &world{t: t, broker: startBroker(t, k), seed: seed}
 	w.account = account{sent: map[int]bool{}, posts: map[int]int{}, done: map[int]int{}, dead: map[int]int{}}
 	var err error
 	w.queue, err = open.Queue(t.Context(), w.broker.coordinates(w.broker.Address), queue.Options{
@@ -189,7 +189,7 @@ func (w *world) finish(bound time.Duration) time.Duration {
 			w.notGone = fmt.Sprintf("after %v without faults the queue is not empty: %+v, %v", bound, depth, err)
 			break
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 	took := time.Since(began)
 	for _, p := range w.pods {
