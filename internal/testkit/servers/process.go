@@ -82,12 +82,20 @@ func (p *Process) Start() error {
 	}
 }
 
-// Signal the program and what it started; nothing happens when it does not run.
-func (p *Process) Signal(s syscall.Signal) {
+// PID is the program's, 0 before the first Start.
+func (p *Process) PID() int {
 	p.lock.Lock()
 	defer p.lock.Unlock()
-	if p.command != nil && p.command.Process != nil {
-		_ = syscall.Kill(-p.command.Process.Pid, s)
+	if p.command == nil || p.command.Process == nil {
+		return 0
+	}
+	return p.command.Process.Pid
+}
+
+// Signal the program and what it started; nothing happens when it does not run.
+func (p *Process) Signal(s syscall.Signal) {
+	if pid := p.PID(); pid != 0 {
+		_ = syscall.Kill(-pid, s)
 	}
 }
 
@@ -100,10 +108,7 @@ func (p *Process) Freeze(d time.Duration) {
 
 // Kill is SIGKILL. It may be said again, and before the first Start.
 func (p *Process) Kill() {
-	p.lock.Lock()
-	running := p.command != nil && p.command.Process != nil
-	p.lock.Unlock()
-	if !running {
+	if p.PID() == 0 {
 		return
 	}
 	p.Signal(syscall.SIGKILL)

@@ -82,9 +82,7 @@ func (p *Poster) Post(ctx context.Context, m *queue.Message) Outcome {
 
 // attempt sends one request. unanswered: the application closed the connection before any byte of an answer.
 func (p *Poster) attempt(parent context.Context, r *http.Request) (out Outcome, unanswered bool) {
-	limited, stop := context.WithTimeoutCause(parent, maxAttempt, errEndless)
-	defer stop()
-	ctx, cancel := context.WithCancelCause(limited)
+	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	w := newWatch(p.inactivity, cancel)
 	defer w.stop()
