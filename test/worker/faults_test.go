@@ -54,16 +54,12 @@ var processes = []fault{
 		p.application.Kill()
 		return errors.Join(p.application.Start(), p.toApplication.up())
 	}},
-	{name: "daemon frozen", do: func(w *world, p *pod) error {
+	{name: "daemon frozen", do: surely(func(w *world, p *pod) {
 		w.explain(slots)
 		p.daemon.Freeze(window + window/4)
-		return nil
-	}},
+	})},
 	// Shorter than the inactivity time-out: no attempt fails.
-	{name: "application frozen", do: func(_ *world, p *pod) error {
-		p.application.Freeze(time.Second)
-		return nil
-	}},
+	{name: "application frozen", do: surely(func(_ *world, p *pod) { p.application.Freeze(time.Second) })},
 }
 
 // broken brokers may not know of the last deletes, or give to others what was held: all slots of all daemons at most.
@@ -77,31 +73,38 @@ var broken = []fault{
 		w.explain(daemons * slots)
 		return errors.Join(w.broker.Halt(), w.broker.Start())
 	}},
-	{name: "broker frozen", broker: true, do: func(w *world, _ *pod) error {
+	{name: "broker frozen", broker: true, do: surely(func(w *world, _ *pod) {
 		w.explain(daemons * slots)
 		w.broker.Freeze(window / 2)
+	})},
+}
+
+// surely is a fault that cannot go wrong itself.
+func surely(do func(w *world, p *pod)) func(*world, *pod) error {
+	return func(w *world, p *pod) error {
+		do(w, p)
 		return nil
-	}},
+	}
 }
 
 // network faults. Each connection to an application carries one message; that to the broker carries all that the daemon holds.
 var network = []fault{
-	{name: "broker slow", do: func(_ *world, p *pod) error { return p.toBroker.slow(20*time.Millisecond, time.Second) }},
-	{name: "broker cut", do: func(w *world, p *pod) error {
-		return p.toBroker.cut(func(int) { w.explain(slots) })
-	}},
-	{name: "broker reset after request", do: func(w *world, p *pod) error {
-		return p.toBroker.set(afterRequest, 1, time.Second, func() { w.explain(slots) })
-	}},
-	{name: "broker reset before answer", do: func(w *world, p *pod) error {
-		return p.toBroker.set(beforeAnswer, 1, time.Second, func() { w.explain(slots) })
-	}},
-	{name: "application slow", do: func(_ *world, p *pod) error { return p.toApplication.slow(50*time.Millisecond, time.Second) }},
-	{name: "application cut", do: func(w *world, p *pod) error { return p.toApplication.cut(w.explain) }},
-	{name: "application reset after request", do: func(w *world, p *pod) error {
-		return p.toApplication.set(afterRequest, 5, time.Second, func() { w.explain(1) })
-	}},
-	{name: "application reset before answer", do: func(w *world, p *pod) error {
-		return p.toApplication.set(beforeAnswer, 5, time.Second, func() { w.explain(1) })
-	}},
+	{name: "broker slow", do: surely(func(_ *world, p *pod) { p.toBroker.slow(20*time.Millisecond, time.Second) })},
+	{name: "broker cut", do: surely(func(w *world, p *pod) {
+		p.toBroker.cut(func(int) { w.explain(slots) })
+	})},
+	{name: "broker reset after request", do: surely(func(w *world, p *pod) {
+		p.toBroker.set(afterRequest, 1, time.Second, func() { w.explain(slots) })
+	})},
+	{name: "broker reset before answer", do: surely(func(w *world, p *pod) {
+		p.toBroker.set(beforeAnswer, 1, time.Second, func() { w.explain(slots) })
+	})},
+	{name: "application slow", do: surely(func(_ *world, p *pod) { p.toApplication.slow(50*time.Millisecond, time.Second) })},
+	{name: "application cut", do: surely(func(w *world, p *pod) { p.toApplication.cut(w.explain) })},
+	{name: "application reset after request", do: surely(func(w *world, p *pod) {
+		p.toApplication.set(afterRequest, 5, time.Second, func() { w.explain(1) })
+	})},
+	{name: "application reset before answer", do: surely(func(w *world, p *pod) {
+		p.toApplication.set(beforeAnswer, 5, time.Second, func() { w.explain(1) })
+	})},
 }

@@ -120,12 +120,21 @@ func complain(t *testing.T, w *world, f figures) {
 	t.Error(strings.Join(f.problems, "\n"))
 }
 
+// sizes are how many messages and faults there are in one of so many parts of a whole run.
+func sizes(k kind, parts int) (messages, kills int) {
+	if k.brief {
+		parts = max(parts, 20)
+	}
+	return count("WORKER_MESSAGES", 200_000) / parts, max(1, count("WORKER_KILLS", 200)/parts)
+}
+
 // TestKills kills everything, and loses nothing.
 func TestKills(t *testing.T) {
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, kind, daemonProgram)
-			complain(t, w, run(w, count("WORKER_MESSAGES", 10_000), count("WORKER_KILLS", 20), slices.Concat(graceful, processes, broken, network)))
+			messages, kills := sizes(kind, 1)
+			complain(t, w, run(w, messages, kills, slices.Concat(graceful, processes, broken, network)))
 		})
 	}
 }
@@ -135,7 +144,8 @@ func TestGraceful(t *testing.T) {
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, kind, daemonProgram)
-			complain(t, w, run(w, count("WORKER_MESSAGES", 10_000)/2, count("WORKER_KILLS", 20)/2, graceful))
+			messages, kills := sizes(kind, 20)
+			complain(t, w, run(w, messages, kills, graceful))
 		})
 	}
 }

@@ -115,7 +115,7 @@ func (p *proxy) pause() time.Duration {
 	return p.delay
 }
 
-func (p *proxy) slow(delay, during time.Duration) error {
+func (p *proxy) slow(delay, during time.Duration) {
 	set := func(d time.Duration) {
 		p.lock.Lock()
 		defer p.lock.Unlock()
@@ -124,7 +124,6 @@ func (p *proxy) slow(delay, during time.Duration) error {
 	set(delay)
 	time.Sleep(during)
 	set(0)
-	return nil
 }
 
 func (p *proxy) spring(kind trap) bool {
@@ -139,7 +138,7 @@ func (p *proxy) spring(kind trap) bool {
 }
 
 // set lays traps, and takes those up that nobody walked into.
-func (p *proxy) set(kind trap, n int, during time.Duration, sprung func()) error {
+func (p *proxy) set(kind trap, n int, during time.Duration, sprung func()) {
 	p.lock.Lock()
 	p.sprung = sprung
 	for range n {
@@ -150,11 +149,10 @@ func (p *proxy) set(kind trap, n int, during time.Duration, sprung func()) error
 	p.lock.Lock()
 	p.traps = nil
 	p.lock.Unlock()
-	return nil
 }
 
 // cut resets all connections; lost hears how many there are before it happens.
-func (p *proxy) cut(lost func(connections int)) error {
+func (p *proxy) cut(lost func(connections int)) {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	lost(len(p.pairs))
@@ -162,7 +160,6 @@ func (p *proxy) cut(lost func(connections int)) error {
 		reset(one.client)
 		reset(one.server)
 	}
-	return nil
 }
 
 func reset(c net.Conn) {
