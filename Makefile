@@ -94,7 +94,7 @@ test-integration: ## Run tests against a real API server, etcd, buckets, brokers
 	postgres=; if $(CLUSTER) packages postgres; then postgres=1; elif [ "$${CI:-}" = true ]; then exit 1; fi; \
 	gofakes3=$$(hack/tools/build gofakes3); versitygw=$$(hack/tools/build versitygw); nats=$$(hack/tools/build nats-server); \
 	fauxqs=$$(hack/tools/build fauxqs); keda=$$(hack/tools/module keda); \
-	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" FAUXQS="$$fauxqs" KEDA_MODULE="$$keda" BROKERS="$$brokers" POSTGRES="$$postgres" go test -timeout 30m $(ARGS) ./api/... ./internal/... ./test/integration/... ./test/worker/...
+	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" GOFAKES3="$$gofakes3" VERSITYGW="$$versitygw" NATS_SERVER="$$nats" FAUXQS="$$fauxqs" KEDA_MODULE="$$keda" BROKERS="$$brokers" POSTGRES="$$postgres" go test -timeout 45m $(ARGS) ./api/... ./internal/... ./test/integration/... ./test/worker/...
 
 .PHONY: test-e2e
 test-e2e: ## Run tests on a real one-node cluster (root needed).
@@ -108,9 +108,9 @@ bench-worker: ## Measure the queue daemon against a bare loop on the same broker
 	nats=$$(hack/tools/build nats-server); NATS_SERVER="$$nats" go test -count=1 -v $(ARGS) ./test/bench/worker
 
 .PHONY: soak-worker
-soak-worker: ## Kill queue daemons, applications and brokers under 200,000 messages each; WORKER_MESSAGES and WORKER_KILLS say how many.
+soak-worker: ## Kill queue daemons, applications and brokers under 1,000,000 messages each; WORKER_MESSAGES and WORKER_KILLS say how many.
 	$(CLUSTER) packages brokers
-	nats=$$(hack/tools/build nats-server); NATS_SERVER="$$nats" BROKERS=1 WORKER_MESSAGES=$${WORKER_MESSAGES:-200000} WORKER_KILLS=$${WORKER_KILLS:-200} \
+	nats=$$(hack/tools/build nats-server); fauxqs=$$(hack/tools/build fauxqs); NATS_SERVER="$$nats" FAUXQS="$$fauxqs" BROKERS=1 WORKER_MESSAGES=$${WORKER_MESSAGES:-1000000} WORKER_KILLS=$${WORKER_KILLS:-1000} \
 		go test -count=1 -v -timeout 2h $(ARGS) ./test/worker
 
 .PHONY: soak

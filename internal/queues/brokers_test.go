@@ -6,63 +6,22 @@ package queues_test
 import (
 	"context"
 	"errors"
-	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/beanpod-dev/beanpod/internal/queues"
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
-
-// natsServer runs the program that make test-integration builds, and says where it listens.
-func natsServer(t *testing.T) string {
-	t.Helper()
-	program := os.Getenv("NATS_SERVER")
-	if program == "" {
-		if os.Getenv("CI") == "true" && os.Getenv("KUBEBUILDER_ASSETS") != "" { // the integration tests; unit tests have only Go
-			t.Fatal("NATS_SERVER does not say where the server is; make test-integration does")
-		}
-		t.Skip("NATS_SERVER does not say where the server is; make test-integration does")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command(program, "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir())
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-	})
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			_ = conn.Close()
-			return "nats://" + address
-		}
-		if time.Now().After(end) {
-			t.Fatal("the NATS server does not listen")
-		}
-	}
-}
 
 // TestRealBroker looks at a generated queue that nobody consumes yet, and scales from zero when 1000 messages come. Then the queue is
 // not deleted before it is empty, or forced.
 func TestRealBroker(t *testing.T) {
 	t.Parallel()
 	config := contract.Config{
-		Queue:       contract.Coordinates{Provider: contract.NATS, URL: natsServer(t), Name: "jobs", Group: "jobs", Generated: true},
+		Queue:       contract.Coordinates{Provider: contract.NATS, URL: servers.Start(t, contract.NATS).URL(), Name: "jobs", Group: "jobs", Generated: true},
 		Connections: 50, VisibilityTimeout: 300, Retention: 3600, MaxRetries: 10,
 	}
 	s := queues.SourceOf(config, "shop", "", "")

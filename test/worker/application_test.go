@@ -54,7 +54,7 @@ func application(address, file string) int {
 			return
 		}
 		note(wordPost, number)
-		time.Sleep(rand.N(50 * time.Millisecond))
+		time.Sleep(rand.N(20 * time.Millisecond))
 		if kind == poison {
 			w.WriteHeader(http.StatusInternalServerError)
 			return

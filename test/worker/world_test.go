@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/open"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
@@ -33,11 +34,9 @@ const (
 	producers   = 8
 )
 
-func randomPort() int { return rand.IntN(15000) }
-
 // pod is a daemon and its application.
 type pod struct {
-	daemon, application *process
+	daemon, application *servers.Process
 	toBroker            *proxy
 	toApplication       *proxy
 	ledger              string
@@ -49,23 +48,23 @@ type world struct {
 	broker *broker
 	pods   []*pod
 	queue  queue.Queue
-	random *rand.Rand
+	seed   uint64
 
 	lock sync.Mutex
 	account
 }
 
 // newWorld starts a broker, and pods with the daemon program and its variables.
-func newWorld(t *testing.T, provider contract.Provider, program string, env ...string) *world {
+func newWorld(t *testing.T, k kind, program string, env ...string) *world {
 	t.Helper()
 	seed := uint64(count("WORKER_SEED", rand.IntN(1<<30)+1))
 	t.Logf("WORKER_SEED=%d", seed)
-	w := &world{t: t, broker: brokers[provider](t), random: rand.New(rand.NewPCG(seed, 0))}
+	w := &world{t: t, broker: startBroker(t, k), seed: seed}
 	w.account = account{sent: map[int]bool{}, posts: map[int]int{}, done: map[int]int{}, dead: map[int]int{}}
 	var err error
-	w.queue, err = open.Queue(t.Context(), w.broker.coordinates(w.broker.address), queue.Options{
+	w.queue, err = open.Queue(t.Context(), w.broker.coordinates(w.broker.Address), queue.Options{
 		Visibility: window, Retention: time.Hour, MaxAttempts: maxRetries, MaxInFlight: slots, Consumer: "producer",
-	}, w.broker.credentials)
+	}, w.broker.Credentials)
 	w.must(err)
 	t.Cleanup(func() { _ = w.queue.Close() })
 	time.Sleep(w.broker.settles)
@@ -77,42 +76,49 @@ func newWorld(t *testing.T, provider contract.Provider, program string, env ...s
 
 func (w *world) newPod(i int, program string, env []string) *pod {
 	w.t.Helper()
-	dir, address := w.t.TempDir(), freeAddress(w.t)
+	dir, address := w.t.TempDir(), w.freeAddress()
 	self, err := os.Executable()
 	w.must(err)
 	p := &pod{
 		ledger:        filepath.Join(dir, "ledger"),
-		toBroker:      &proxy{address: freeAddress(w.t), to: w.broker.address},
-		toApplication: &proxy{address: freeAddress(w.t), to: address},
+		toBroker:      &proxy{address: w.freeAddress(), to: w.broker.Address},
+		toApplication: &proxy{address: w.freeAddress(), to: address},
 	}
 	for _, one := range []*proxy{p.toBroker, p.toApplication} {
 		w.must(one.up())
 		w.t.Cleanup(one.down)
 	}
-	p.application = &process{
-		name: fmt.Sprintf("application %d", i), log: filepath.Join(dir, "application"), program: self,
-		env: []string{envApplication + "=" + address, envLedger + "=" + p.ledger}, ready: func() error { return answers(address) },
+	p.application = &servers.Process{
+		Name: fmt.Sprintf("application %d", i), Log: filepath.Join(dir, "application"), Program: self,
+		Env: []string{envApplication + "=" + address, envLedger + "=" + p.ledger}, Ready: func() error { return servers.Answers(address) },
 	}
 	c := contract.Config{
 		Queue: w.broker.coordinates(p.toBroker.address), Application: "http://" + p.toApplication.address, Path: "/", MimeType: "text/plain",
 		Connections: slots, ConnectTimeout: 5, InactivityTimeout: 30, VisibilityTimeout: int(window.Seconds()), ErrorVisibilityTimeout: 1, Retention: 3600, MaxRetries: maxRetries, Drain: 30,
 	}
 	credentials := w.t.TempDir()
-	for name, value := range w.broker.credentials {
+	for name, value := range w.broker.credentials(p.toBroker.address) {
 		w.must(os.WriteFile(filepath.Join(credentials, name), []byte(value), 0o600))
 	}
 	text, err := c.Marshal()
 	w.must(err)
-	p.daemon = &process{
-		name: fmt.Sprintf("daemon %d", i), log: filepath.Join(dir, "daemon"), program: program, speaks: program == daemonProgram,
-		args: []string{"-address", "127.0.0.1:0", "-credentials", credentials},
-		env:  append([]string{contract.EnvConfig + "=" + text, fmt.Sprintf("%s=worker-%d", contract.EnvInstance, i)}, env...),
+	p.daemon = &servers.Process{
+		Name: fmt.Sprintf("daemon %d", i), Log: filepath.Join(dir, "daemon"), Program: program, Speaks: program == daemonProgram,
+		Args: []string{"-address", "127.0.0.1:0", "-credentials", credentials},
+		Env:  append([]string{contract.EnvConfig + "=" + text, fmt.Sprintf("%s=worker-%d", contract.EnvInstance, i)}, env...),
 	}
-	for _, one := range []*process{p.application, p.daemon} {
-		w.t.Cleanup(one.kill)
-		w.must(one.start())
+	for _, one := range []*servers.Process{p.application, p.daemon} {
+		w.t.Cleanup(one.Kill)
+		w.must(one.Start())
 	}
 	return p
+}
+
+func (w *world) freeAddress() string {
+	w.t.Helper()
+	address, err := servers.FreeAddress()
+	w.must(err)
+	return address
 }
 
 func (w *world) must(err error) {
@@ -183,12 +189,12 @@ func (w *world) finish(bound time.Duration) time.Duration {
 			w.notGone = fmt.Sprintf("after %v without faults the queue is not empty: %+v, %v", bound, depth, err)
 			break
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 	took := time.Since(began)
 	for _, p := range w.pods {
-		w.must(p.daemon.stop())
-		w.must(p.application.stop())
+		w.must(p.daemon.Stop())
+		w.must(p.application.Stop())
 		if err := w.read(p.ledger); err != nil && !errors.Is(err, os.ErrNotExist) {
 			w.t.Fatal(err)
 		}
@@ -220,9 +226,12 @@ func (w *world) settled(dead int64) bool {
 // exhume reads the dead letters as a queue of their own.
 func (w *world) exhume() {
 	w.t.Helper()
-	at := w.broker.coordinates(w.broker.address)
+	at := w.broker.coordinates(w.broker.Address)
 	at.Name, at.Group, at.Generated = at.Name+"-dead", "check", false
-	dead, err := open.Queue(w.t.Context(), at, queue.Options{Visibility: time.Minute, MaxInFlight: 1000, Consumer: "check"}, w.broker.credentials)
+	if at.Provider == contract.SQS {
+		at.URL = w.queue.DeadLetterURL()
+	}
+	dead, err := open.Queue(w.t.Context(), at, queue.Options{Visibility: time.Minute, MaxInFlight: 1000, Consumer: "check"}, w.broker.Credentials)
 	w.must(err)
 	defer func() { _ = dead.Close() }()
 	depth, err := w.queue.Depth(w.t.Context())

@@ -15,7 +15,8 @@
 //	POST /work     works on a message of a queue daemon: one with the word poison fails
 //
 //	PORT (8080), APP_VERSION, UNHEALTHY=1, START_DELAY_MS, CRASH_AFTER_MS, FAIL_AFTER_MS,
-//	JOBS_QUEUE and JOBS_QUEUE_NAME (from a link to a worker), WORK_MS, LEDGER
+//	JOBS_QUEUE and JOBS_QUEUE_NAME (from a link to a worker), WORK_MS, LEDGER,
+//	ABRUPT=1 (ends at once at SIGTERM, and tells the ledger of work when it begins, not when it ends)
 //
 // As a release command it works for a while, then succeeds or fails:
 //
@@ -97,6 +98,14 @@ func run(ctx context.Context, getenv func(string) string, environ []string) erro
 		time.AfterFunc(d, func() { log.Print("Failing as told by FAIL_AFTER_MS"); a.failing.Store(true) })
 	}
 	log.Printf("Version %s listens on %s", a.page.Version, listener.Addr())
+	if a.job.abrupt {
+		defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
+		err := http.Serve(listener, a.handler())
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	return serve(ctx, listener, a.handler())
 }
 

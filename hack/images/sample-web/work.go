@@ -28,12 +28,14 @@ type job struct {
 	ledger string
 	// queue and subject are where /enqueue puts messages.
 	queue, subject string
+	// abrupt work is told of before it takes its time, and broken off at SIGTERM: what is told of twice was begun twice.
+	abrupt bool
 }
 
 func jobOf(getenv func(string) string) job {
 	return job{
 		takes: milliseconds(getenv("WORK_MS")), ledger: getenv("LEDGER"),
-		queue: getenv("JOBS_QUEUE"), subject: getenv("JOBS_QUEUE_NAME"),
+		queue: getenv("JOBS_QUEUE"), subject: getenv("JOBS_QUEUE_NAME"), abrupt: getenv("ABRUPT") == "1",
 	}
 }
 
@@ -52,10 +54,16 @@ func (a *app) work(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "poison", http.StatusInternalServerError)
 		return
 	}
-	time.Sleep(a.job.takes) // on purpose without r.Context: work that was begun goes on
+	if !a.job.abrupt {
+		time.Sleep(a.job.takes) // on purpose without r.Context: work that was begun goes on
+	}
 	if err := a.tell(body); err != nil {
 		log.Print(err)
 		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	if a.job.abrupt {
+		time.Sleep(a.job.takes)
 	}
 }
 

@@ -4,10 +4,13 @@
 package main
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWorkIsTold(t *testing.T) {
@@ -56,5 +59,46 @@ func TestEnqueueWithoutLink(t *testing.T) {
 	t.Parallel()
 	if code, body := get(t, newApp("v1", "web-1", nil).handler(), "/enqueue?n=3"); code != http.StatusServiceUnavailable || !strings.Contains(body, "link the environment") {
 		t.Errorf("got %d %q", code, body)
+	}
+}
+
+// TestAbruptWork is told of at its beginning, and does not hold up the program's end.
+func TestAbruptWork(t *testing.T) {
+	t.Parallel()
+	told := make(chan struct{}, 1)
+	books := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told <- struct{}{} }))
+	t.Cleanup(books.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	_ = listener.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	variables := map[string]string{"ABRUPT": "1", "WORK_MS": "20000", "LEDGER": books.URL, "PORT": port}
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, func(name string) string { return variables[name] }, nil) }()
+	post := func() error {
+		answer, err := http.Post("http://127.0.0.1:"+port+"/work", "text/plain", strings.NewReader("one"))
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		return err
+	}
+	go func() {
+		for post() != nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	<-told
+	stop()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waited for the work at hand")
 	}
 }

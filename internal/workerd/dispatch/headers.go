@@ -75,15 +75,17 @@ func (p *Poster) target(t task) (*url.URL, error) {
 // headers of one POST. Keys are written as they are here, and sorted by net/http. The number of attributes that could not be
 // headers is returned too.
 func (p *Poster) headers(m *queue.Message, t task, path string) (http.Header, int) {
+	// One array for all values, beside those that never change.
+	values := [...]string{clean(m.ID), path, strconv.Itoa(max(m.Attempt, 1)), format(m.FirstReceivedAt), format(m.SentAt)}
 	h := http.Header{
-		"User-Agent":                       {userAgent},
-		"Content-Type":                     {p.mimeType},
-		headerPrefix + "Msgid":             {clean(m.ID)},
-		headerPrefix + "Queue":             {p.queue},
-		headerPrefix + "Path":              {path},
-		headerPrefix + "Receive-Count":     {strconv.Itoa(max(m.Attempt, 1))},
-		headerPrefix + "First-Received-At": {format(m.FirstReceivedAt)},
-		headerPrefix + "Sent-At":           {format(m.SentAt)},
+		"User-Agent":                       p.userAgent,
+		"Content-Type":                     p.mimeType,
+		headerPrefix + "Msgid":             values[0:1:1],
+		headerPrefix + "Queue":             p.queue,
+		headerPrefix + "Path":              values[1:2:2],
+		headerPrefix + "Receive-Count":     values[2:3:3],
+		headerPrefix + "First-Received-At": values[3:4:4],
+		headerPrefix + "Sent-At":           values[4:5:5],
 	}
 	if m.SenderID != "" {
 		h[headerPrefix+"Sender-Id"] = []string{clean(m.SenderID)}
@@ -98,6 +100,9 @@ func (p *Poster) headers(m *queue.Message, t task, path string) (http.Header, in
 // addAttributes adds a header for each attribute, and the trace context. It leaves out what is reserved, names that are no
 // header names, and names that differ only by case from one before, and returns how many of the latter two there were.
 func addAttributes(h http.Header, attributes []queue.Attribute) (skipped int) {
+	if len(attributes) == 0 {
+		return 0
+	}
 	seen := make(map[string]bool, len(attributes))
 	for _, a := range attributes {
 		lower := strings.ToLower(a.Name)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
@@ -63,15 +64,7 @@ func (p *Poster) Post(ctx context.Context, m *queue.Message) Outcome {
 	}
 	headers, skipped := p.headers(m, t, clean(u.RequestURI()))
 	for again := false; ; again = true {
-		// net/http may keep what it was given, so every attempt gets its own request.
-		r := &http.Request{
-			Method: http.MethodPost, URL: u, Host: "localhost", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-			Header: headers, Body: http.NoBody, ContentLength: int64(len(body)),
-		}
-		if len(body) > 0 {
-			r.Body = io.NopCloser(bytes.NewReader(body))
-		}
-		out, unanswered := p.attempt(ctx, r)
+		out, unanswered := p.attempt(ctx, u, headers, body)
 		out.Skipped = skipped
 		if !unanswered || again {
 			return out
@@ -81,15 +74,13 @@ func (p *Poster) Post(ctx context.Context, m *queue.Message) Outcome {
 }
 
 // attempt sends one request. unanswered: the application closed the connection before any byte of an answer.
-func (p *Poster) attempt(parent context.Context, r *http.Request) (out Outcome, unanswered bool) {
-	limited, stop := context.WithTimeoutCause(parent, maxAttempt, errEndless)
-	defer stop()
-	ctx, cancel := context.WithCancelCause(limited)
+func (p *Poster) attempt(parent context.Context, u *url.URL, headers http.Header, body []byte) (out Outcome, unanswered bool) {
+	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	w := newWatch(p.inactivity, cancel)
 	defer w.stop()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: w.connected})
-	answer, err := p.transport.RoundTrip(r.WithContext(ctx))
+	answer, err := p.transport.RoundTrip(request(ctx, u, headers, body))
 	if err == nil {
 		err = drain(answer)
 	}
@@ -114,6 +105,19 @@ func (p *Poster) attempt(parent context.Context, r *http.Request) (out Outcome, 
 		return Outcome{Kind: Failed, Err: errors.New("the application closed the connection without an answer")}, true
 	}
 	return Outcome{Kind: Failed, Status: status, Err: fmt.Errorf("the application's answer broke off: %w", err)}, false
+}
+
+// blank is what all requests have in common.
+var blank = http.Request{Method: http.MethodPost, Host: "localhost", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}
+
+// request is one of an attempt's own: net/http may keep what it was given.
+func request(ctx context.Context, u *url.URL, headers http.Header, body []byte) *http.Request {
+	r := blank.WithContext(ctx)
+	r.URL, r.Header, r.ContentLength = u, headers, int64(len(body))
+	if len(body) > 0 {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return r
 }
 
 // drain reads the rest of an answer, so that the connection can be kept; one without end is cut, which is no fault: the

@@ -32,9 +32,9 @@ type Poster struct {
 	transport  *http.Transport
 	url        *url.URL
 	healthPath string
-	mimeType   string
-	queue      string
-	inactivity time.Duration
+	// Headers of every POST, which nobody changes.
+	userAgent, mimeType, queue []string
+	inactivity                 time.Duration
 }
 
 // New makes a Poster of a validated configuration. A nil dial is the network.
@@ -64,7 +64,7 @@ func New(c contract.Config, dial Dial) (*Poster, error) {
 			MaxIdleConnsPerHost: c.Connections, MaxIdleConns: c.Connections, DisableCompression: true,
 			IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: maxHeaders,
 		},
-		url: target, healthPath: c.HealthPath, mimeType: c.MimeType, queue: queueName(c.Queue),
+		url: target, healthPath: c.HealthPath, userAgent: []string{userAgent}, mimeType: []string{c.MimeType}, queue: []string{queueName(c.Queue)},
 		inactivity: time.Duration(c.InactivityTimeout) * time.Second,
 	}, nil
 }

@@ -45,8 +45,10 @@ func header(list []queue.Attribute) client.Header {
 }
 
 func reserved(name string) bool {
-	lower := strings.ToLower(name)
-	return strings.HasPrefix(lower, strings.ToLower(natsPrefix)) || strings.HasPrefix(lower, strings.ToLower(ourPrefix)) || lower == "status" || lower == "description"
+	begins := func(prefix string) bool {
+		return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
+	}
+	return begins(natsPrefix) || begins(ourPrefix) || strings.EqualFold(name, "status") || strings.EqualFold(name, "description")
 }
 
 // plainName is stricter than NATS is: letters, digits and a few signs.
@@ -64,15 +66,20 @@ func plainValue(value string) bool {
 
 // attributes reads the headers of a message, whoever sent it, in the order of their names.
 func attributes(h client.Header) []queue.Attribute {
+	if len(h) == 0 {
+		return nil
+	}
 	var out []queue.Attribute
 	for name, values := range h {
 		if !reserved(name) && len(values) > 0 {
 			out = append(out, queue.Attribute{Name: name, Value: strings.Join(values, ", ")})
 		}
 	}
-	var encoded []queue.Attribute
-	if content, err := base64.StdEncoding.DecodeString(h.Get(headerEncoded)); err == nil && json.Unmarshal(content, &encoded) == nil {
-		out = append(out, encoded...)
+	if text := h.Get(headerEncoded); text != "" {
+		var encoded []queue.Attribute
+		if content, err := base64.StdEncoding.DecodeString(text); err == nil && json.Unmarshal(content, &encoded) == nil {
+			out = append(out, encoded...)
+		}
 	}
 	slices.SortFunc(out, func(a, b queue.Attribute) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(out, func(a, b queue.Attribute) bool { return a.Name == b.Name })

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/queuetest"
@@ -43,10 +44,10 @@ func deadLetters(t *testing.T, q queue.Queue) []*queue.Message {
 }
 
 // opener opens the generated queue of a test.
-func opener(s *server) func(*testing.T, queue.Options) queue.Queue {
+func opener(s *servers.Server) func(*testing.T, queue.Options) queue.Queue {
 	return func(t *testing.T, o queue.Options) queue.Queue {
 		t.Helper()
-		q, err := Open(t.Context(), contract.Coordinates{Provider: contract.NATS, URL: s.url(), Name: queuetest.Name(t), Group: "env", Generated: true}, o, nil)
+		q, err := Open(t.Context(), contract.Coordinates{Provider: contract.NATS, URL: s.URL(), Name: queuetest.Name(t), Group: "env", Generated: true}, o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,19 +57,19 @@ func opener(s *server) func(*testing.T, queue.Options) queue.Queue {
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	queuetest.Run(t, opener(startServer(t)), capabilities)
+	queuetest.Run(t, opener(servers.Start(t, contract.NATS)), capabilities)
 }
 
 // The same over a stream that others made, with limits: what was worked stays in it.
 func TestContractOfForeignStream(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := servers.Start(t, contract.NATS)
 	c := capabilities
 	queuetest.Run(t, func(t *testing.T, o queue.Options) queue.Queue {
 		t.Helper()
 		name := queuetest.Name(t)
 		makeStream(t, s, jetstream.StreamConfig{Name: name, Subjects: []string{name + ".*"}, Duplicates: duplicates})
-		q, err := Open(t.Context(), contract.Coordinates{Provider: contract.NATS, URL: s.url(), Name: name, Subject: name + ".*"}, o, nil)
+		q, err := Open(t.Context(), contract.Coordinates{Provider: contract.NATS, URL: s.URL(), Name: name, Subject: name + ".*"}, o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,9 +78,9 @@ func TestContractOfForeignStream(t *testing.T) {
 }
 
 // makeStream makes it as others would, once.
-func makeStream(t *testing.T, s *server, config jetstream.StreamConfig) {
+func makeStream(t *testing.T, s *servers.Server, config jetstream.StreamConfig) {
 	t.Helper()
-	q := natsQueue{at: contract.Coordinates{URL: s.url(), Name: config.Name}}
+	q := natsQueue{at: contract.Coordinates{URL: s.URL(), Name: config.Name}}
 	q.pulls.init(&q)
 	if err := q.connect(nil); err != nil {
 		t.Fatal(err)

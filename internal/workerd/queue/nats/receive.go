@@ -6,6 +6,7 @@ package nats
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -145,7 +146,7 @@ func (q *natsQueue) message(ctx context.Context, r *client.Msg) *queue.Message {
 		d.uncounted = q.uncounted(ctx, d.sequence)
 	}
 	m := &queue.Message{
-		ID: fmt.Sprintf("%s:%d", meta.Stream, meta.Sequence.Stream), Body: r.Data, Attributes: attributes(r.Header),
+		ID: meta.Stream + ":" + strconv.FormatUint(meta.Sequence.Stream, 10), Body: r.Data, Attributes: attributes(r.Header),
 		Attempt: max(1, int(meta.NumDelivered)-d.uncounted), SentAt: meta.Timestamp.UTC(), Handle: d,
 	}
 	m.FirstReceivedAt = m.SentAt

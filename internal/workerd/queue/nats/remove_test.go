@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
+	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/queuetest"
 )
@@ -14,7 +16,7 @@ import (
 // TestRemove leaves nothing of a queue, leaves others alone, and may be repeated.
 func TestRemove(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := servers.Start(t, contract.NATS)
 	var kept *natsQueue
 	t.Run("another", func(t *testing.T) { kept = opener(s)(t, queue.Options{}).(*natsQueue) })
 	gone := opener(s)(t, queue.Options{}).(*natsQueue)

@@ -17,17 +17,17 @@ import (
 // settle says something about a delivery and waits for the broker's confirmation. What certainly did not reach it is said
 // again; what may have is repeated only where that changes nothing.
 func (q *natsQueue) settle(ctx context.Context, address, what string, repeat bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		try, done := context.WithTimeout(ctx, 2*time.Second)
+	for end := time.Now().Add(patience); ; pause(ctx, 50*time.Millisecond) {
+		try, done := context.WithTimeout(ctx, min(2*time.Second, time.Until(end)))
 		_, err := q.conn.RequestWithContext(try, address, []byte(what))
 		done()
+		if err == nil {
+			return nil
+		}
 		unsent := errors.Is(err, client.ErrNoResponders) || errors.Is(err, client.ErrReconnectBufExceeded)
-		if err == nil || errors.Is(err, client.ErrConnectionClosed) || ctx.Err() != nil || !unsent && !repeat {
+		if errors.Is(err, client.ErrConnectionClosed) || ctx.Err() != nil || !time.Now().Before(end) || !unsent && !repeat {
 			return err
 		}
-		pause(ctx, 50*time.Millisecond)
 	}
 }
 

@@ -17,15 +17,15 @@ import (
 // TestServerKilled kills the node with SIGKILL after every kind of step, and compares what is there afterwards.
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
-	s := alone(t)
+	s := alone(t, "")
 	q := s.open(t, s.coordinates("orders"), usual("a"))
 	restart := func() {
 		t.Helper()
-		s.kill()
+		s.Kill()
 		if _, err := q.Receive(t.Context(), 1, 10*time.Millisecond); err == nil {
 			t.Error("Receive from a dead node gave no error")
 		}
-		if err := s.start(); err != nil {
+		if err := s.Start(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,10 +79,10 @@ func eventually(t *testing.T, q *Queue, waiting, dead int64) {
 // TestFrozenServer: who is told to stop while the node hangs leaves at once, and what comes later goes back.
 func TestFrozenServer(t *testing.T) {
 	t.Parallel()
-	s := alone(t)
+	s := alone(t, "")
 	q, other := s.open(t, s.coordinates("orders"), usual("a")), s.open(t, s.coordinates("orders"), usual("b"))
 	mustSend(t, q, "0", "1", "2")
-	_ = syscall.Kill(-s.command.Process.Pid, syscall.SIGSTOP)
+	s.Signal(syscall.SIGSTOP)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(300*time.Millisecond, cancel)
 	began := time.Now()
@@ -92,6 +92,6 @@ func TestFrozenServer(t *testing.T) {
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("it took %v to leave", took)
 	}
-	_ = syscall.Kill(-s.command.Process.Pid, syscall.SIGCONT)
+	s.Signal(syscall.SIGCONT)
 	mustReceive(t, other, 3)
 }

@@ -5,33 +5,23 @@ package rabbitmq
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/tlstest"
 )
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	installed(t)
 	f := tlstest.Make(t)
-	ports, err := freePorts()
+	secure, err := servers.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{dir: t.TempDir()}
-	s.alone(t)
-	config := fmt.Sprintf("listeners.ssl.1 = 127.0.0.1:%d\nssl_options.cacertfile = %s\nssl_options.certfile = %s\nssl_options.keyfile = %s\nssl_options.verify = verify_none\n", ports[0], f.Authorities, f.Certificate, f.Key)
-	if err := os.WriteFile(filepath.Join(s.dir, "rabbitmq.conf"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.start(); err != nil {
-		t.Fatal(err)
-	}
+	s := alone(t, fmt.Sprintf("listeners.ssl.1 = %s\nssl_options.cacertfile = %s\nssl_options.certfile = %s\nssl_options.keyfile = %s\nssl_options.verify = verify_none\n", secure, f.Authorities, f.Certificate, f.Key))
 	c := s.coordinates("orders")
-	c.URL = fmt.Sprintf("amqps://127.0.0.1:%d/", ports[0])
+	c.URL = "amqps://" + secure + "/"
 	with := func(authority string) map[string]string {
 		return map[string]string{"username": "guest", "password": "guest", "ca.crt": authority}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,11 +22,13 @@ func TestServerKilled(t *testing.T) {
 	q := s.open(t, s.coordinates("orders"), plain("a"))
 	restart := func() {
 		t.Helper()
-		s.kill()
+		s.Kill()
 		if _, err := q.Receive(t.Context(), 1, 10*time.Millisecond); err == nil {
 			t.Error("Receive of a dead server gave no error")
 		}
-		s.start(t)
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	mustSend(t.Context(), t, q, "0", "1", "2", "3", "4")
 	restart()
@@ -108,7 +111,7 @@ func TestFrozenServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustSend(t.Context(), t, q, "0", "1", "2")
-	s.freeze(t, true)
+	s.Signal(syscall.SIGSTOP)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(300*time.Millisecond, cancel)
 	began := time.Now()
@@ -118,7 +121,7 @@ func TestFrozenServer(t *testing.T) {
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("it took %v to leave", took)
 	}
-	s.freeze(t, false)
+	s.Signal(syscall.SIGCONT)
 	for i, m := range mustReceive(t, other, 3) {
 		if string(m.Body) != fmt.Sprint(i) || m.Attempt != 1 {
 			t.Errorf("message %d is %s at attempt %d", i, m.Body, m.Attempt)

@@ -16,7 +16,7 @@ func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "--requirepass", "secret")
 	password := map[string]string{"password": "secret"}
-	admin := client.NewClient(&client.Options{Addr: s.address, Password: "secret", Protocol: 2})
+	admin := client.NewClient(&client.Options{Addr: s.Address, Password: "secret", Protocol: 2})
 	t.Cleanup(func() { _ = admin.Close() })
 	if err := admin.Set(t.Context(), "counter", 1, 0).Err(); err != nil {
 		t.Fatal(err)
@@ -30,10 +30,10 @@ func TestOpenRefuses(t *testing.T) {
 		"wrong password":         {func(*contract.Coordinates) {}, map[string]string{"password": "guess"}, []string{"refused the password", "Secret"}},
 		"no name":                {func(c *contract.Coordinates) { c.Name = "" }, password, []string{"no name", "queue.redis.stream"}},
 		"not a URL of Redis":     {func(c *contract.Coordinates) { c.URL = "amqp://localhost" }, password, []string{`begins with "amqp"`, "redis://"}},
-		"credentials in the URL": {func(c *contract.Coordinates) { c.URL = "redis://:secret@" + s.address }, nil, []string{"holds credentials", "Secret"}},
+		"credentials in the URL": {func(c *contract.Coordinates) { c.URL = "redis://:secret@" + s.Address }, nil, []string{"holds credentials", "Secret"}},
 		"ca.crt without TLS":     {func(*contract.Coordinates) {}, map[string]string{"ca.crt": "x", "password": "secret"}, []string{"rediss://"}},
 		"ca.crt that is none": {
-			func(c *contract.Coordinates) { c.URL = "rediss://" + s.address }, map[string]string{"ca.crt": "x", "password": "secret"}, []string{"no certificate in PEM"},
+			func(c *contract.Coordinates) { c.URL = "rediss://" + s.Address }, map[string]string{"ca.crt": "x", "password": "secret"}, []string{"no certificate in PEM"},
 		},
 		"not there":    {func(c *contract.Coordinates) { c.Generated = false }, password, []string{`"orders" is not there`, "queue.redis.stream"}},
 		"not a stream": {func(c *contract.Coordinates) { c.Name = "counter" }, password, []string{"a string, not a stream"}},

@@ -8,13 +8,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/tlstest"
 )
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	f := tlstest.Make(t)
-	secure := freeAddress(t)
+	secure, err := servers.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, port, _ := net.SplitHostPort(secure)
 	s := newServer(t, "--tls-port", port, "--tls-cert-file", f.Certificate, "--tls-key-file", f.Key, "--tls-ca-cert-file", f.Authorities, "--tls-auth-clients", "no")
 	c := s.coordinates("orders")

@@ -4,81 +4,30 @@
 package sqs
 
 import (
-	"bufio"
-	"context"
-	"fmt"
-	"net"
 	"os"
-	"os/exec"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 	"github.com/beanpod-dev/beanpod/internal/workerd/contract"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue/queuetest"
 )
 
-var server struct {
-	once    sync.Once
-	address string
-	err     error
-	process *exec.Cmd
-}
+var shared = servers.Shared{Provider: contract.SQS}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if server.process != nil {
-		_ = syscall.Kill(-server.process.Process.Pid, syscall.SIGKILL)
-		_ = server.process.Wait()
-	}
+	shared.End()
 	os.Exit(code)
 }
 
-// secret has the credentials of the SQS server, which all tests share. make test-integration builds it and says where it is.
+// secret has the credentials of the SQS server, which all tests share.
 func secret(t *testing.T) map[string]string {
 	t.Helper()
-	program := os.Getenv("FAUXQS")
-	if program == "" {
-		if os.Getenv("CI") == "true" && os.Getenv("KUBEBUILDER_ASSETS") != "" {
-			t.Fatal("FAUXQS does not name an SQS server; run make test-integration")
-		}
-		t.Skip("FAUXQS does not name an SQS server; run make test-integration")
-	}
-	server.once.Do(func() { server.address, server.err = serve(program) })
-	if server.err != nil {
-		t.Fatal(server.err)
-	}
-	return map[string]string{keyID: "beanpod", keySecret: "beanpod-secret", keyEndpoint: server.address}
-}
-
-func serve(program string) (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close()
-	cmd := exec.CommandContext(context.Background(), program)
-	cmd.Env = append(os.Environ(), "PORT="+port, "DATA=")
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", err
-	}
-	server.process = cmd
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || strings.TrimSpace(line) != "ready" {
-		return "", fmt.Errorf("%s said %q instead of ready: %w", program, line, err)
-	}
-	return "http://127.0.0.1:" + port, nil
+	return shared.Start(t).Credentials
 }
 
 func open(t *testing.T, name string, o queue.Options) *Queue {
