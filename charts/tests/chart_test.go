@@ -111,7 +111,6 @@ func TestObjects(t *testing.T) {
 		{"queues for development", "queue: {development: {enabled: true}}", append(slices.Clone(base), "PersistentVolumeClaim/beanpod-system/beanpod-store",
 			"ConfigMap/beanpod-system/beanpod-nats", "PersistentVolumeClaim/beanpod-system/beanpod-nats", "Service/beanpod-system/beanpod-nats", "StatefulSet/beanpod-system/beanpod-nats",
 		)},
-		{"databases for development", "databases: {development: {enabled: true}}", append(slices.Clone(base), "PersistentVolumeClaim/beanpod-system/beanpod-store", "DatabaseClass//postgres")},
 		{"namespaces", teams, []string{
 			"Deployment/beanpod-system/beanpod",
 			"Role/beanpod-system/beanpod-leader-election",

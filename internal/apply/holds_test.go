@@ -125,7 +125,9 @@ func serve(object runtime.Object) {
 			case v.ConfigMap != nil:
 				pod.Volumes[i].ConfigMap.DefaultMode = ptr.To[int32](420)
 			case v.Secret != nil:
-				pod.Volumes[i].Secret.DefaultMode = ptr.To[int32](420)
+				if pod.Volumes[i].Secret.DefaultMode == nil {
+					pod.Volumes[i].Secret.DefaultMode = ptr.To[int32](420)
+				}
 			case v.Projected != nil:
 				pod.Volumes[i].Projected.DefaultMode = ptr.To[int32](420)
 			}

@@ -153,6 +153,12 @@ func TestADatabaseOutlivesItsEnvironments(t *testing.T) {
 	if err := makeNamespace(ns); err != nil {
 		t.Fatal(err)
 	}
+	create(t, &v1alpha1.DatabaseClass{
+		ObjectMeta: metav1.ObjectMeta{Name: "postgres"},
+		Spec: v1alpha1.DatabaseClassSpec{
+			Provider: v1alpha1.DatabaseBuiltIn, Engines: []v1alpha1.DatabaseClassEngine{{Name: "postgres", Versions: []string{"15"}}},
+		},
+	})
 	create(t, version(ns, "writer", func(v *v1alpha1.ApplicationVersion) {
 		v.Spec.Source.Image.Reference = "localhost/postgres:15"
 		v.Spec.Processes = map[string]v1alpha1.ProcessCommand{"web": writing}

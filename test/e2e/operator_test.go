@@ -47,7 +47,7 @@ func installOperator(values ...string) error {
 		"--set-string", `podAnnotations.beanpod\.dev/image-digest=` + digest,
 		"--set", "baseDomain=" + baseDomain, "--set", "routing.defaultIngressClassName=traefik",
 		"--set", "queue.development.enabled=true", "--set-string", "queue.development.image=localhost/nats:1",
-		"--set", "databases.development.enabled=true", "--set-string", "databases.development.versions={15}", "--set-string", "databases.image=localhost/postgres",
+		"--set-string", "databases.image=localhost/postgres",
 		"--set", "databases.deletionDelay=5s",
 		"--wait", "--timeout", "3m",
 	}
