@@ -75,7 +75,7 @@ func (p *Provisioner) create(ctx context.Context, b Binding) error {
 		Type:       corev1.SecretType("servicebinding.io/" + b.Type),
 		Data:       b.data(nil),
 	}
-	if err := p.Client.Create(ctx, secret, client.FieldOwner(fieldManager)); err != nil {
+	if err := p.Client.Create(ctx, secret, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency); err != nil {
 		return classify(fmt.Errorf("making Secret %s: %w", b.Name, err))
 	}
 	return nil
@@ -100,7 +100,7 @@ func (p *Provisioner) complete(ctx context.Context, b Binding, live *corev1.Secr
 		return b.Host != "", nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := p.Client.Patch(ctx, live, patch, client.FieldOwner(fieldManager)); err != nil {
+	if err := p.Client.Patch(ctx, live, patch, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency); err != nil {
 		return false, classify(fmt.Errorf("completing Secret %s: %w", b.Name, err))
 	}
 	return b.Host != "", nil
@@ -143,7 +143,7 @@ func (p *Provisioner) Password(ctx context.Context, namespace, name string, labe
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels, Annotations: annotations},
 		Data:       map[string][]byte{"password": []byte(rand.Text())},
 	}
-	if err := p.Client.Create(ctx, secret, client.FieldOwner(fieldManager)); err != nil {
+	if err := p.Client.Create(ctx, secret, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency); err != nil {
 		return classify(fmt.Errorf("making Secret %s: %w", name, err))
 	}
 	return nil
@@ -172,7 +172,7 @@ func (p *Provisioner) Login(ctx context.Context, namespace, binding, username, p
 		Database: string(live.Data["database"]), Username: username, Password: string(other.Data["password"]),
 	}.data(live.Data)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := p.Client.Patch(ctx, &live, patch, client.FieldOwner(fieldManager)); err != nil {
+	if err := p.Client.Patch(ctx, &live, patch, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency); err != nil {
 		return "", false, classify(fmt.Errorf("changing Secret %s: %w", binding, err))
 	}
 	return live.ResourceVersion, true, nil
@@ -195,7 +195,7 @@ func (p *Provisioner) Keep(ctx context.Context, namespace, name string, record d
 	before := live.DeepCopy()
 	live.Annotations[v1alpha1.AnnotationRetained] = record.String()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := p.Client.Patch(ctx, live, patch, client.FieldOwner(fieldManager)); err != nil {
+	if err := p.Client.Patch(ctx, live, patch, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency); err != nil {
 		return fmt.Errorf("writing on Secret %s: %w", name, err)
 	}
 	return nil
@@ -243,7 +243,7 @@ func (p *Provisioner) Forget(ctx context.Context, namespace, name, id string) er
 		return fmt.Errorf("reading Secret %s: %w", name, err)
 	}
 	uid, version := live.GetUID(), live.GetResourceVersion()
-	err = p.Client.Delete(ctx, live, client.Preconditions{UID: &uid, ResourceVersion: &version})
+	err = p.Client.Delete(ctx, live, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.DisableReadYourWritesConsistency)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting Secret %s: %w", name, err)
 	}

@@ -147,7 +147,7 @@ func (p *Provisioner) one(ctx context.Context, w database.Object, live *unstruct
 	obj.SetAnnotations(annotations)
 	switch {
 	case w.Once:
-		err := p.Client.Create(ctx, obj, client.FieldOwner(fieldManager))
+		err := p.Client.Create(ctx, obj, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency)
 		if apierrors.IsAlreadyExists(err) {
 			return nil // the next pass reads it
 		}
@@ -155,7 +155,7 @@ func (p *Provisioner) one(ctx context.Context, w database.Object, live *unstruct
 	case live != nil && p.fresh(live, hash):
 		return nil
 	}
-	if err := p.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner(fieldManager), client.ForceOwnership); err != nil {
+	if err := p.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner(fieldManager), client.ForceOwnership, client.DisableReadYourWritesConsistency); err != nil {
 		return err
 	}
 	if live != nil {
@@ -184,7 +184,7 @@ func (p *Provisioner) remember(uid types.UID, hash string) {
 // Delete deletes exactly the object that was read, as it was read: another object of the name, or a change since then, is an error.
 func (p *Provisioner) Delete(ctx context.Context, obj *unstructured.Unstructured) error {
 	uid, version := obj.GetUID(), obj.GetResourceVersion()
-	err := p.Client.Delete(ctx, obj, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy(metav1.DeletePropagationForeground))
+	err := p.Client.Delete(ctx, obj, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy(metav1.DeletePropagationForeground), client.DisableReadYourWritesConsistency)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s %s: %w", obj.GetKind(), obj.GetName(), err)
 	}
