@@ -146,6 +146,40 @@ func TestAWorkerIsReplacedWithoutADuplicate(t *testing.T) {
 	}
 }
 
+// TestAWorkerScalesWithItsQueue goes to zero while there is no work, up when there is much, and back, and each message is worked on once.
+func TestAWorkerScalesWithItsQueue(t *testing.T) {
+	t.Parallel()
+	const messages = 400
+	j := startJobs(t, "elastic", func(e *v1alpha1.Environment) {
+		e.Spec.Capacity.Min, e.Spec.Capacity.Max, e.Spec.Capacity.Desired = new(int32(0)), new(int32(4)), nil
+		e.Spec.Capacity.Autoscaling = &v1alpha1.Autoscaling{
+			Triggers: []v1alpha1.ScalingTrigger{{Type: v1alpha1.TriggerQueueDepth, Target: 50}}, ScaleDownStabilizationSeconds: new(int32(10)),
+		}
+		e.Spec.EnvironmentProperties[1].Value = new("1500")
+	})
+	size := func(want int) func() error {
+		return func() error {
+			if n := len(j.worker.pods(t)); n != want {
+				return fmt.Errorf("%d instances", n)
+			}
+			return nil
+		}
+	}
+	eventually(t, 2*time.Minute, "no instance", size(0))
+	j.put(t, fmt.Sprintf("n=%d", messages))
+	eventually(t, time.Minute, "four instances", size(4))
+	if b := j.worked(t, messages); b.Again != 0 {
+		t.Errorf("%d of %d messages were worked on again", b.Again, messages)
+	}
+	eventually(t, 2*time.Minute, "no instance again", size(0))
+	if b, err := j.books(t); err != nil || b.Again != 0 {
+		t.Errorf("%d of %d messages were worked on again (%v)", b.Again, messages, err)
+	}
+	if out := mustKubectl(t, "get", "events", "-n", j.worker.namespace, "--field-selector", "reason=Scaled"); !strings.Contains(out, "messages wait") {
+		t.Errorf("the events do not say why:\n%s", out)
+	}
+}
+
 func isSidecar(p corev1.Pod, name string) bool {
 	for _, c := range p.Spec.InitContainers {
 		if c.Name == name {
