@@ -51,6 +51,9 @@ type Provider struct{}
 // before anything else, random, with the Labels and Annotations of internal/database. It lives as long as the data.
 func AdminSecret(w database.Wanted) string { return w.Resource + "-admin" }
 
+// AdminSecret implements database.Administered.
+func (Provider) AdminSecret(w database.Wanted) string { return AdminSecret(w) }
+
 func statefulSet(w database.Wanted) database.Ref {
 	return database.Ref{GroupVersionKind: StatefulSet, Name: w.Resource}
 }

@@ -27,9 +27,10 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // What the controller asks for by these names.
 var (
-	_ database.Provider = builtin.Provider{}
-	_ database.Examiner = builtin.Provider{}
-	_ database.Rotator  = builtin.Provider{}
+	_ database.Provider     = builtin.Provider{}
+	_ database.Examiner     = builtin.Provider{}
+	_ database.Rotator      = builtin.Provider{}
+	_ database.Administered = builtin.Provider{}
 )
 
 func wanted(tweaks ...func(*database.Wanted)) database.Wanted {
