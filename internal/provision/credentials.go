@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -150,32 +151,37 @@ func (p *Provisioner) Password(ctx context.Context, namespace, name string, labe
 }
 
 // Login puts another login into a binding's Secret, with the password of another Secret, unless it is there. It returns the Secret's
-// resource version, and whether it changed it.
-func (p *Provisioner) Login(ctx context.Context, namespace, binding, username, passwordSecret string) (version string, changed bool, err error) {
+// resource version and since when the login is there; a zero time: since now.
+func (p *Provisioner) Login(ctx context.Context, namespace, binding, username, passwordSecret string) (version string, since time.Time, err error) {
 	var live, other corev1.Secret
 	if err := p.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: binding}, &live); err != nil {
-		return "", false, fmt.Errorf("reading Secret %s: %w", binding, err)
+		return "", since, fmt.Errorf("reading Secret %s: %w", binding, err)
 	}
 	if string(live.Data["username"]) == username {
-		return live.ResourceVersion, false, nil
+		since, err := time.Parse(time.RFC3339, live.Annotations[v1alpha1.AnnotationLoginSince])
+		if err != nil {
+			return "", since, fmt.Errorf("annotation %s of Secret %s: %w", v1alpha1.AnnotationLoginSince, binding, err)
+		}
+		return live.ResourceVersion, since, nil
 	}
 	if err := p.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: passwordSecret}, &other); err != nil {
-		return "", false, fmt.Errorf("reading Secret %s: %w", passwordSecret, err)
+		return "", since, fmt.Errorf("reading Secret %s: %w", passwordSecret, err)
 	}
 	port, err := strconv.ParseInt(string(live.Data["port"]), 10, 32)
 	if err != nil {
-		return "", false, fmt.Errorf("the port in Secret %s: %w", binding, err)
+		return "", since, fmt.Errorf("the port in Secret %s: %w", binding, err)
 	}
 	before := live.DeepCopy()
 	live.Data = Binding{
 		Type: string(live.Data["type"]), Provider: string(live.Data["provider"]), Host: string(live.Data["host"]), Port: int32(port),
 		Database: string(live.Data["database"]), Username: username, Password: string(other.Data["password"]),
 	}.data(live.Data)
+	live.Annotations = merged(live.Annotations, map[string]string{v1alpha1.AnnotationLoginSince: p.Now().UTC().Format(time.RFC3339)})
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := p.Client.Patch(ctx, &live, patch, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency); err != nil {
-		return "", false, classify(fmt.Errorf("changing Secret %s: %w", binding, err))
+		return "", since, classify(fmt.Errorf("changing Secret %s: %w", binding, err))
 	}
-	return live.ResourceVersion, true, nil
+	return live.ResourceVersion, since, nil
 }
 
 // Keep writes on the Secret what a claim leaves behind. A Secret that belongs to other data was never the claim's.

@@ -202,7 +202,7 @@ func TestADatabaseOutlivesItsEnvironments(t *testing.T) {
 
 	t.Log("rotating")
 	db.patch(t, `{"metadata":{"annotations":{"beanpod.dev/rotate-requested":"one"}}}`)
-	eventually(t, 4*time.Minute, "the rotation", func() error {
+	eventually(t, 6*time.Minute, "the rotation", func() error {
 		if op := db.get(t).Status.Operations; op == nil || op.Rotate != "one" {
 			return fmt.Errorf("operations %+v, %s", op, mustKubectl(t, "get", "events,jobs,pods", "-n", ns))
 		}

@@ -6,6 +6,7 @@ package databaseclaim
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,6 +14,9 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
 )
+
+// overlap is how long both logins work at least: files of mounted Secrets follow up to 90 seconds later, the database's own probe included.
+const overlap = 2 * time.Minute
 
 // rotate gives applications another login, as was asked for by annotation: a new one is made, published, and once every Environment runs
 // with it the others end. Each step is found again from what there is, so it goes on after a crash.
@@ -49,13 +53,17 @@ func (r *Reconciler) rotate(ctx context.Context, p *pass) error {
 
 // switchLogin publishes the new login, and ends the others once nobody needs them.
 func (r *Reconciler) switchLogin(ctx context.Context, p *pass, rotator database.Rotator, rotation database.Rotation) error {
-	version, changed, err := r.provision.Login(ctx, p.claim.Namespace, p.wanted.Secret, rotation.Role, rotation.PasswordSecret)
+	version, since, err := r.provision.Login(ctx, p.claim.Namespace, p.wanted.Secret, rotation.Role, rotation.PasswordSecret)
 	if err != nil {
 		return err
 	}
 	p.waits = append(p.waits, whileMaking)
-	if changed {
+	if since.IsZero() {
 		p.event(corev1.EventTypeNormal, "Rotating", "Rotate", fmt.Sprintf("Secret %s has the new login %s; the old one ends once every Environment runs with it.", p.wanted.Secret, rotation.Role))
+		return nil
+	}
+	if left := since.Add(overlap).Sub(p.at); left > 0 {
+		p.waits = append(p.waits, left)
 		return nil
 	}
 	if behind, err := r.behind(ctx, p, version); err != nil || behind {

@@ -66,6 +66,10 @@ func claim(w database.Wanted) map[string]any {
 func template(w database.Wanted, have database.Objects) *corev1ac.PodTemplateSpecApplyConfiguration {
 	labels := w.Labels()
 	maps.Copy(labels, selector(w))
+	if s := have[statefulSet(w)]; s != nil {
+		// A claim that takes over what was restored once has no restoreFrom, and restarts nothing.
+		w.Restore, _, _ = unstructured.NestedString(s.Object, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationRestore) //nolint:errcheck // then it was not
+	}
 	if s := have[statefulSet(w)]; s != nil { // a claim of another name that takes the database over restarts nothing
 		if was, ok, err := unstructured.NestedString(s.Object, "spec", "template", "metadata", "labels", v1alpha1.LabelDatabase); ok && err == nil {
 			labels[v1alpha1.LabelDatabase] = was

@@ -1,5 +1,6 @@
 # Dumps the database into one file, with a manifest of what must be in it.
 . "$(dirname "$0")/lib.sh"
+await
 : "${BEANPOD_LIMIT:=536870912}" # what the store takes
 rm -f "$BEANPOD_WORK/dumped"
 if ! over_network postgres "$BEANPOD_ADMIN/password" run_sql --set=manifest="$BEANPOD_WORK/manifest" --file="$scripts/dump.sql" || [ ! -e "$BEANPOD_WORK/dumped" ]; then

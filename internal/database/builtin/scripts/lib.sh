@@ -33,6 +33,14 @@ over_network() ( # USER PASSWORD_FILE COMMAND...
   "$@"
 )
 
+await() { # a server that is starting, or a network policy that has just changed
+  tries=0
+  until pg_isready --quiet --host="$BEANPOD_HOST" --port="$BEANPOD_PORT" --timeout=5 || [ $tries -ge "${BEANPOD_TRIES:-30}" ]; do
+    tries=$((tries + 1))
+    sleep 2
+  done
+}
+
 locally() ( # USER COMMAND...: in a server that listen_locally started
   export PGUSER="$1" PGHOST="$BEANPOD_RUN" PGPORT="$BEANPOD_PORT"
   shift

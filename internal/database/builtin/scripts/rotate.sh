@@ -1,5 +1,6 @@
 # Adds a login for the database's owner: a role of its own that acts as the owner, so that the old login stays good meanwhile.
 . "$(dirname "$0")/lib.sh"
+await
 secret "$BEANPOD_ROTATION/password" >/dev/null
 export BEANPOD_ROTATION
 over_network postgres "$BEANPOD_ADMIN/password" run_sql --set=owner="$BEANPOD_USERNAME" --set=role="$BEANPOD_ROLE" --file="$scripts/rotate.sql" ||
