@@ -119,7 +119,7 @@ func TestAPIServer(t *testing.T) {
 
 	template := func() any { return c.statefulSet(w).Object["spec"].(map[string]any)["template"] }
 	before := template()
-	w.Claim, w.Operator.BundleImage = "adopter", "registry.example/beanpod:2"
+	w.Claim, w.Restore, w.Operator.BundleImage = "adopter", "", "registry.example/beanpod:2"
 	c.apply(p.Objects(w, c.read(w))...)
 	if diff := cmp.Diff(before, template()); diff != "" {
 		t.Errorf("another claim, or another operator, changes the pod:\n%s", diff)
