@@ -196,9 +196,12 @@ func TestADatabaseOutlivesItsEnvironments(t *testing.T) {
 	if n := db.rows(t, "data-blue"); n < before {
 		t.Errorf("%d rows of the deleted environment, %d before", n, before)
 	}
-	if left := mustKubectl(t, "get", "all,secrets,configmaps,pvc", "-n", ns, "-o", "name", "-l", "beanpod.dev/environment=data-blue"); strings.TrimSpace(left) != "" {
-		t.Errorf("the environment left\n%s", left)
-	}
+	eventually(t, 2*time.Minute, "nothing else of the environment to be left", func() error {
+		if left := mustKubectl(t, "get", "all,secrets,configmaps,pvc", "-n", ns, "-o", "name", "-l", "beanpod.dev/environment=data-blue"); strings.TrimSpace(left) != "" {
+			return fmt.Errorf("there is %s", left)
+		}
+		return nil
+	})
 
 	t.Log("rotating")
 	db.patch(t, `{"metadata":{"annotations":{"beanpod.dev/rotate-requested":"one"}}}`)
@@ -265,13 +268,12 @@ func TestADatabaseOutlivesItsEnvironments(t *testing.T) {
 // goneWith demands that nothing of a database is left.
 func goneWith(t *testing.T, ns, resource string) {
 	t.Helper()
-	var left []string
-	for line := range strings.Lines(mustKubectl(t, "get", "statefulsets,services,pvc,secrets,configmaps,networkpolicies", "-n", ns, "-o", "name")) {
-		if _, name, _ := strings.Cut(strings.TrimSpace(line), "/"); strings.HasPrefix(name, resource) || strings.Contains(name, "-"+resource) {
-			left = append(left, line)
+	eventually(t, time.Minute, "nothing of the database "+resource+" to be left", func() error {
+		for line := range strings.Lines(mustKubectl(t, "get", "statefulsets,services,pvc,secrets,configmaps,networkpolicies", "-n", ns, "-o", "name")) {
+			if _, name, _ := strings.Cut(strings.TrimSpace(line), "/"); strings.HasPrefix(name, resource) || strings.Contains(name, "-"+resource) {
+				return fmt.Errorf("there is %s", line)
+			}
 		}
-	}
-	if len(left) > 0 {
-		t.Errorf("of the database %s there are left %v", resource, left)
-	}
+		return nil
+	})
 }
