@@ -6,6 +6,7 @@ package databaseclaim
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -67,7 +68,29 @@ func newDesk(t *testing.T, delay time.Duration) *desk {
 		Spec: v1alpha1.DatabaseClassSpec{Provider: v1alpha1.DatabaseBuiltIn, Storage: &v1alpha1.DatabaseStorage{Max: "10Gi"},
 			AllowedDeletionPolicies: []v1alpha1.DatabaseDeletionPolicy{"Retain", "Snapshot", "Delete"}},
 	}))
+	t.Cleanup(d.keepsSecrets)
 	return d
+}
+
+// keepsSecrets demands that no password is in a claim or in an event.
+func (d *desk) keepsSecrets() {
+	live := d.bench.Live.(client.Reader)
+	var secrets corev1.SecretList
+	var claims v1alpha1.DatabaseClaimList
+	ctx := context.Background()
+	if err := errors.Join(live.List(ctx, &secrets, client.InNamespace(d.namespace)), live.List(ctx, &claims, client.InNamespace(d.namespace))); err != nil {
+		return // the server is gone already
+	}
+	text, _ := json.Marshal(claims)
+	told := string(text)
+	for len(d.events.Events) > 0 {
+		told += <-d.events.Events
+	}
+	for _, s := range secrets.Items {
+		if word := string(s.Data["password"]); word != "" && strings.Contains(told, word) {
+			d.Errorf("the password of Secret %s is told", s.Name)
+		}
+	}
 }
 
 func (d *desk) check(err error) {
