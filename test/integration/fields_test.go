@@ -10,6 +10,10 @@ var ordinary = map[string][]any{
 	"spec.platformRef.branch":                                      {"1.0", "2.0"},
 	"spec.capacity.max":                                            {int64(3), int64(4)},
 	"spec.capacity.min":                                            {int64(1), int64(3)},
+	"spec.capacity.autoscaling.engine":                             {"HPA", "None", "Auto"},
+	"spec.databases[*].claimRef.name":                              {"one", "two"},
+	"spec.databases[*].variablePrefix":                             {"ONE", "TWO", "THREE"},
+	"spec.databases[*].mountPath":                                  {"/bindings/one", "/bindings/two", "/bindings/three"},
 	"spec.capacity.resources.requests.cpu":                         {"200m", "0.3"},
 	"spec.capacity.resources.requests.memory":                      {"64Mi", "0.5Gi"},
 	"spec.capacity.resources.requests.ephemeralStorage":            {"1Gi", "2Gi"},
@@ -63,6 +67,7 @@ var needs = map[string][]string{
 	"spec.capacity.autoscaling.schedules[*]": {"min"},
 	"spec.capacity.placement.tolerations[*]": {"key"},
 	"spec.managedUpdates":                    {"window"},
+	"spec.databases[*]":                      {"variablePrefix"},
 }
 
 // oneOf are members that exclude each other.
@@ -115,6 +120,9 @@ var references = []reference{
 	}},
 	{[]string{"spec.platformRef.branch"}, []any{"1.0", "2.0"}, func(v string) outcome {
 		return stalls("InputsResolved", "BranchNotFound", "transitions-one", v)
+	}},
+	{[]string{"spec.databases[*].claimRef.name"}, []any{"one", "two"}, func(v string) outcome {
+		return stalls("InputsResolved", "DatabaseNotFound", "spec.databases", v)
 	}},
 	{[]string{"spec.links[*].environmentRef.name"}, []any{"one", "two"}, func(v string) outcome {
 		return stalls("InputsResolved", "LinkNotFound", "spec.links[", v)
@@ -209,6 +217,8 @@ var misoperations = []misoperation{
 	{"route with dots", map[string]any{"spec.processes": twoProcesses, "spec.routing.rules[*].path": "/a/../b"}, stalls("Applied", refusedWrite, "path")},
 	{"default port taken twice", map[string]any{"spec.processes": []any{map[string]any{"name": "web"}, map[string]any{"name": "admin", "port": int64(8080)}}},
 		stalls("InputsResolved", "InvalidSettings", "spec.processes", "8080")},
+	{"KEDA without its kinds", map[string]any{"spec.capacity.max": int64(3), "spec.capacity.autoscaling.engine": "KEDA"},
+		stalls("Applied", "KEDANotInstalled", "spec.capacity.autoscaling.engine", "install KEDA 2")},
 	{"gateway without its kinds", map[string]any{"spec.routing.type": "Gateway"}, stalls("Applied", "GatewayAPINotInstalled", "spec.routing.type")},
 	{"several missing references", map[string]any{
 		"spec.environmentProperties[*].valueFrom.secretKeyRef.name": "nothing", "spec.podTemplate.volumes[*].configMap.name": "nowhere",

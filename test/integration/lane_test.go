@@ -92,6 +92,13 @@ func (x *explorer) lane(i int) *lane {
 	crashing := w.version("crashing")
 	crashing.Spec.Source.Image.Reference = "shop:" + testkit.Crashing
 	w.create(testkit.MakeApplication(w.namespace, func(a *v1alpha1.Application) { a.Name = "other" }), other, nowhere, crashing, w.version("v3"), w.version("sick"))
+	w.create(w.secret("database", map[string]string{"username": "shop", "password": "secret"}))
+	for _, name := range []string{"one", "two"} {
+		c := &v1alpha1.DatabaseClaim{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}
+		c.Spec.Engine.Name = "postgres"
+		c.Spec.External = &v1alpha1.ExternalDatabase{Host: "db.example", Port: 5432, CredentialsRef: v1alpha1.LocalReference{Name: "database"}}
+		w.create(c)
+	}
 	for _, name := range []string{"one", "two"} { // for links; they are paused, so that nothing runs for them
 		w.create(testkit.MakeEnvironment(w.namespace, name, "v1", func(e *v1alpha1.Environment) {
 			e.Spec.Tier, e.Spec.Paused = v1alpha1.TierWebServer, true
@@ -565,7 +572,7 @@ func (r *runner) quiet(what string, before int) {
 
 // restarting are the fields that may restart instances.
 var restarting = [][]string{
-	{"versionRef"}, {"processes"}, {"environmentProperties"}, {"capacity", "resources"}, {"capacity", "placement"}, {"isolation", "group"}, {"podTemplate"}, {"links"},
+	{"versionRef"}, {"processes"}, {"environmentProperties"}, {"capacity", "resources"}, {"capacity", "placement"}, {"isolation", "group"}, {"podTemplate"}, {"links"}, {"databases"},
 }
 
 func restarts(a, b map[string]any) bool {
