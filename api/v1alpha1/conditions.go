@@ -299,8 +299,6 @@ const (
 	ReasonDatabaseTaken = "DatabaseTaken"
 	// ReasonNothingToAdopt means that spec.adopt names a database that was not retained, or that another claim holds.
 	ReasonNothingToAdopt = "NothingToAdopt"
-	// ReasonSnapshotNotFound means that spec.restoreFrom names a snapshot that the provider does not have.
-	ReasonSnapshotNotFound = "SnapshotNotFound"
 	// ReasonServing means that a DatabaseClass can make databases.
 	ReasonServing = "Serving"
 )

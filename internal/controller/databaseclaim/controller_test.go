@@ -399,6 +399,20 @@ func TestRetainAndAdopt(t *testing.T) {
 	})
 	d.sees(second, v1alpha1.ConditionReady, "False", v1alpha1.ReasonNothingToAdopt)
 
+	t.Log("a copy of the claim, identity included, gets nothing and ends nothing")
+	time.Sleep(time.Second) // times of creation have seconds
+	copied := d.claim("copy", func(c *v1alpha1.DatabaseClaim) {
+		unprotected(c)
+		c.Annotations, c.Spec.Adopt, c.Spec.DeletionPolicy = map[string]string{v1alpha1.AnnotationDatabaseID: record.ID}, next.Spec.Adopt, v1alpha1.DatabaseDelete
+	})
+	d.sees(copied, v1alpha1.ConditionReady, "False", v1alpha1.ReasonDatabaseTaken, `DatabaseClaim "next", which is older`)
+	d.patch(copied, `{"metadata":{"annotations":{"`+v1alpha1.AnnotationConfirmDeletion+`":"`+string(copied.UID)+`"}}}`)
+	d.check(d.bench.Client.Delete(t.Context(), copied))
+	d.gone(copied)
+	if after := d.toy("shop-db"); after.UID != before.UID || after.DeletionTimestamp != nil || d.secret("shop-binding").Annotations[v1alpha1.AnnotationRetained] != "" {
+		t.Error("the end of a copy touched the database of the claim")
+	}
+
 	t.Log("status is lost, as after a restore")
 	d.check(d.bench.Client.Status().Patch(t.Context(), next, client.RawPatch(types.MergePatchType, []byte(`{"status":{"binding":null,"resource":null,"conditions":null}}`))))
 	d.wake()

@@ -70,6 +70,15 @@ func (r *Reconciler) look(ctx context.Context, p *pass) (deletion.Observed, erro
 	if claim.Status.Resource != nil {
 		o.RecordedID = claim.Status.Resource.ID
 	}
+	holder, err := holderOf(ctx, r.Live, claim)
+	if err != nil {
+		return o, err
+	}
+	if holder != "" {
+		// The data are another claim's: this one never had them, whatever its annotation says, and lets go of nothing.
+		o.Provisioned, o.RecordedID = false, ""
+		return o, nil
+	}
 	if o.External || p.class == nil {
 		return o, nil
 	}

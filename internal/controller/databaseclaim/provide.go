@@ -152,23 +152,30 @@ func nothingToAdopt(format string, args ...any) error {
 	return &outcome.Stall{Reason: v1alpha1.ReasonNothingToAdopt, Message: fmt.Sprintf(format, args...), After: time.Minute}
 }
 
-// alone refuses an identity that another claim has too: it was copied, or adopted twice. The older claim keeps it.
+// alone refuses an identity that another claim has too: it was copied, adopted twice, or brought back by a backup.
 func (r *Reconciler) alone(ctx context.Context, p *pass) error {
-	var list v1alpha1.DatabaseClaimList
-	if err := r.Client.List(ctx, &list, client.InNamespace(p.claim.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("listing the claims of the namespace: %w", err)
+	holder, err := holderOf(ctx, r.Client, p.claim)
+	if err != nil || holder == "" {
+		return err
 	}
-	id := p.claim.Annotations[v1alpha1.AnnotationDatabaseID]
+	return &outcome.Stall{Reason: v1alpha1.ReasonDatabaseTaken, After: time.Minute, Message: fmt.Sprintf(
+		"the database of this claim (annotation %s: %s) is that of DatabaseClaim %q, which is older; delete one of the two claims, or take the annotation away from this one",
+		v1alpha1.AnnotationDatabaseID, p.claim.Annotations[v1alpha1.AnnotationDatabaseID], holder)}
+}
+
+// holderOf names the older claim that has the same data; empty: there is none, and they are this claim's.
+func holderOf(ctx context.Context, reader client.Reader, claim *v1alpha1.DatabaseClaim) (string, error) {
+	var list v1alpha1.DatabaseClaimList
+	if err := reader.List(ctx, &list, client.InNamespace(claim.Namespace)); err != nil {
+		return "", fmt.Errorf("listing the claims of the namespace: %w", err)
+	}
 	for i := range list.Items {
 		other := &list.Items[i]
-		if other.UID == p.claim.UID || other.Annotations[v1alpha1.AnnotationDatabaseID] != id || older(p.claim, other) {
-			continue
+		if other.UID != claim.UID && database.ID(other) == database.ID(claim) && !older(claim, other) {
+			return other.Name, nil
 		}
-		return &outcome.Stall{Reason: v1alpha1.ReasonDatabaseTaken, After: time.Minute, Message: fmt.Sprintf(
-			"the database of this claim (annotation %s: %s) is that of DatabaseClaim %q, which is older; delete one of the two claims, or take the annotation away from this one",
-			v1alpha1.AnnotationDatabaseID, id, other.Name)}
 	}
-	return nil
+	return "", nil
 }
 
 func older(a, b *v1alpha1.DatabaseClaim) bool {
