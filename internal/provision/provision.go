@@ -58,8 +58,13 @@ type applied struct {
 
 // Missing names a kind that the cluster does not serve; empty: it serves them all.
 func (p *Provisioner) Missing(kinds []schema.GroupVersionKind) (string, error) {
+	return Missing(p.Client.RESTMapper(), kinds)
+}
+
+// Missing names a kind that a cluster does not serve; empty: it serves them all.
+func Missing(mapper meta.RESTMapper, kinds []schema.GroupVersionKind) (string, error) {
 	for _, k := range kinds {
-		if _, err := p.Client.RESTMapper().RESTMapping(k.GroupKind(), k.Version); meta.IsNoMatchError(err) {
+		if _, err := mapper.RESTMapping(k.GroupKind(), k.Version); meta.IsNoMatchError(err) {
 			return k.Kind + "." + k.Group, nil
 		} else if err != nil {
 			return "", fmt.Errorf("asking whether the cluster serves %s: %w", k.Kind, err)

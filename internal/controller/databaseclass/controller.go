@@ -11,7 +11,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -27,6 +26,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 	"github.com/beanpod-dev/beanpod/internal/database"
 	"github.com/beanpod-dev/beanpod/internal/outcome"
+	"github.com/beanpod-dev/beanpod/internal/provision"
 )
 
 // indexClass finds the claims that name a class.
@@ -147,17 +147,12 @@ func (r *Reconciler) serves(class *v1alpha1.DatabaseClass) error {
 	if provider == nil {
 		return &outcome.Stall{Reason: v1alpha1.ReasonProviderNotInstalled, Message: fmt.Sprintf("this operator does not have the provider %s", class.Spec.Provider)}
 	}
-	for _, k := range provider.Kinds() {
-		_, err := r.Client.RESTMapper().RESTMapping(k.GroupKind(), k.Version)
-		if meta.IsNoMatchError(err) {
-			return &outcome.Stall{Reason: v1alpha1.ReasonProviderNotInstalled, After: notInstalledRetry, Message: fmt.Sprintf(
-				"the cluster does not serve %s.%s, which the provider %s needs; %s", k.Kind, k.Group, class.Spec.Provider, provider.Install())}
-		}
-		if err != nil {
-			return fmt.Errorf("asking whether the cluster serves %s: %w", k.Kind, err)
-		}
+	missing, err := provision.Missing(r.Client.RESTMapper(), provider.Kinds())
+	if err == nil && missing != "" {
+		err = &outcome.Stall{Reason: v1alpha1.ReasonProviderNotInstalled, After: notInstalledRetry, Message: fmt.Sprintf(
+			"the cluster does not serve %s, which the provider %s needs; %s", missing, class.Spec.Provider, provider.Install())}
 	}
-	return nil
+	return err
 }
 
 // pace lets counts wait for the next change.
