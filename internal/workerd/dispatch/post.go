@@ -10,8 +10,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
+	"os"
+	"time"
 
 	"github.com/beanpod-dev/beanpod/internal/workerd/queue"
 )
@@ -44,14 +45,8 @@ type Outcome struct {
 	Skipped int
 }
 
-// errQuiet and errEndless end an attempt.
-var (
-	errQuiet   = errors.New("no byte of an answer")
-	errEndless = errors.New("the attempt took too long")
-)
-
 // Post sends the message and waits for all of the answer. A connection that the application closed before any answer is
-// posted again once, at once: it may just have been one that was kept too long.
+// posted again once, at once, on a new one: it may just have been one that was kept too long.
 func (p *Poster) Post(ctx context.Context, m *queue.Message) Outcome {
 	t := taskOf(m)
 	u, err := p.target(t)
@@ -63,73 +58,76 @@ func (p *Poster) Post(ctx context.Context, m *queue.Message) Outcome {
 		body = nil
 	}
 	headers, skipped := p.headers(m, t, clean(u.RequestURI()))
-	for again := false; ; again = true {
-		out, unanswered := p.attempt(ctx, u, headers, body)
-		out.Skipped = skipped
-		if !unanswered || again {
-			return out
-		}
-		p.transport.CloseIdleConnections()
+	out, unanswered := p.attempt(ctx, request(u, headers, body), false)
+	if unanswered {
+		out, _ = p.attempt(ctx, request(u, headers, body), true)
 	}
+	out.Skipped = skipped
+	return out
 }
 
 // attempt sends one request. unanswered: the application closed the connection before any byte of an answer.
-func (p *Poster) attempt(parent context.Context, u *url.URL, headers http.Header, body []byte) (out Outcome, unanswered bool) {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
-	w := newWatch(p.inactivity, cancel)
-	defer w.stop()
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: w.connected})
-	answer, err := p.transport.RoundTrip(request(ctx, u, headers, body))
-	if err == nil {
-		err = drain(answer)
+func (p *Poster) attempt(ctx context.Context, r *http.Request, fresh bool) (out Outcome, unanswered bool) {
+	l, err := p.lines.take(ctx, address(p.url), fresh)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Outcome{Kind: Stopped, Err: context.Cause(ctx)}, false
+	case err != nil:
+		return Outcome{Kind: Refused, Err: fmt.Errorf("the application takes no connection: %w", err)}, false
 	}
-	status := 0
-	if answer != nil {
-		status = answer.StatusCode
+	status, keep := 0, false
+	uncut := context.AfterFunc(ctx, func() { _ = l.SetDeadline(past) })
+	if err = l.begin(ctx, p.inactivity); err == nil {
+		status, keep, err = l.exchange(r)
 	}
+	if uncut() && keep {
+		p.lines.keep(l)
+	} else {
+		_ = l.Close()
+	}
+	return l.outcome(status, err)
+}
+
+// outcome says what became of the exchange, and whether the line was closed before any byte of an answer.
+func (l *line) outcome(status int, err error) (out Outcome, unanswered bool) {
 	switch {
 	case err == nil && status == http.StatusOK:
 		return Outcome{Kind: Done, Status: status}, false
 	case err == nil:
 		return Outcome{Kind: Failed, Status: status, Err: fmt.Errorf("the application answered %d", status)}, false
-	case parent.Err() != nil:
-		return Outcome{Kind: Stopped, Status: status, Err: context.Cause(parent)}, false
-	case errors.Is(context.Cause(ctx), errQuiet):
-		return Outcome{Kind: TimedOut, Status: status, Err: fmt.Errorf("the application sent %w for %s", errQuiet, p.inactivity)}, false
-	case errors.Is(context.Cause(ctx), errEndless):
-		return Outcome{Kind: TimedOut, Status: status, Err: fmt.Errorf("%w: %s", errEndless, maxAttempt)}, false
-	case errors.As(err, new(dialError)):
-		return Outcome{Kind: Refused, Err: fmt.Errorf("the application takes no connection: %w", err)}, false
-	case status == 0 && !w.answered.Load():
+	case l.ctx.Err() != nil:
+		return Outcome{Kind: Stopped, Status: status, Err: context.Cause(l.ctx)}, false
+	case errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(l.endless):
+		return Outcome{Kind: TimedOut, Status: status, Err: fmt.Errorf("the application sent no byte of an answer for %s", l.limit)}, false
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return Outcome{Kind: TimedOut, Status: status, Err: fmt.Errorf("the attempt took too long: %s", maxAttempt)}, false
+	case !l.answered:
 		return Outcome{Kind: Failed, Err: errors.New("the application closed the connection without an answer")}, true
 	}
 	return Outcome{Kind: Failed, Status: status, Err: fmt.Errorf("the application's answer broke off: %w", err)}, false
 }
 
-// blank is what all requests have in common.
-var blank = http.Request{Method: http.MethodPost, Host: "localhost", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}
-
-// request is one of an attempt's own: net/http may keep what it was given.
-func request(ctx context.Context, u *url.URL, headers http.Header, body []byte) *http.Request {
-	r := blank.WithContext(ctx)
-	r.URL, r.Header, r.ContentLength = u, headers, int64(len(body))
+// request is one of an attempt's own: its body is read once.
+func request(u *url.URL, headers http.Header, body []byte) *http.Request {
+	r := &http.Request{
+		Method: http.MethodPost, URL: u, Host: "localhost", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
+		Header: headers, ContentLength: int64(len(body)),
+	}
 	if len(body) > 0 {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	return r
 }
 
-// drain reads the rest of an answer, so that the connection can be kept; one without end is cut, which is no fault: the
-// status was given.
-func drain(answer *http.Response) error {
-	defer answer.Body.Close()
+// drain reads the rest of an answer, and says whether the connection can be kept. An answer without end is cut, which is no
+// fault: the status was given.
+func drain(answer *http.Response) (keep bool, err error) {
 	if answer.StatusCode == http.StatusSwitchingProtocols {
-		return nil
+		return false, nil
 	}
-	_, err := io.CopyN(io.Discard, answer.Body, maxBody)
+	_, err = io.CopyN(io.Discard, answer.Body, maxBody)
 	if errors.Is(err, io.EOF) {
-		return nil
+		return !answer.Close, nil
 	}
-	return err
+	return false, err
 }

@@ -29,7 +29,8 @@ type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Poster posts to one application. It is safe for many goroutines.
 type Poster struct {
-	transport  *http.Transport
+	lines      pool
+	probes     *http.Transport
 	url        *url.URL
 	healthPath string
 	// Headers of every POST, which nobody changes.
@@ -52,19 +53,10 @@ func New(c contract.Config, dial Dial) (*Poster, error) {
 		dial = (&net.Dialer{Timeout: time.Duration(c.ConnectTimeout) * time.Second}).DialContext
 	}
 	return &Poster{
-		transport: &http.Transport{
-			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := dial(ctx, network, address)
-				if err != nil {
-					return nil, dialError{err}
-				}
-				return &watchedConn{Conn: conn}, nil
-			},
-			// One kept connection for each slot; the application sees the same bytes as without compression.
-			MaxIdleConnsPerHost: c.Connections, MaxIdleConns: c.Connections, DisableCompression: true,
-			IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: maxHeaders,
-		},
-		url: target, healthPath: c.HealthPath, userAgent: []string{userAgent}, mimeType: []string{c.MimeType}, queue: []string{queueName(c.Queue)},
+		lines: pool{dial: dial, most: c.Connections}, // one kept connection for each slot
+		// Health checks leave the kept connections to the messages.
+		probes: &http.Transport{DialContext: dial, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeaders},
+		url:    target, healthPath: c.HealthPath, userAgent: []string{userAgent}, mimeType: []string{c.MimeType}, queue: []string{queueName(c.Queue)},
 		inactivity: time.Duration(c.InactivityTimeout) * time.Second,
 	}, nil
 }
@@ -81,12 +73,12 @@ func queueName(q contract.Coordinates) string {
 }
 
 // Close ends the kept connections.
-func (p *Poster) Close() { p.transport.CloseIdleConnections() }
+func (p *Poster) Close() { p.lines.close() }
 
 // Probe says whether the application answers its health path with 2xx or 3xx; without one a connection is enough.
 func (p *Poster) Probe(ctx context.Context) error {
 	if p.healthPath == "" {
-		conn, err := p.transport.DialContext(ctx, "tcp", address(p.url))
+		conn, err := p.lines.dial(ctx, "tcp", address(p.url))
 		if err != nil {
 			return err
 		}
@@ -102,9 +94,7 @@ func (p *Poster) Probe(ctx context.Context) error {
 		return err
 	}
 	r.Header.Set("User-Agent", "beanpod-worker")
-	// Health checks leave the kept connections to the messages.
-	r.Close = true
-	answer, err := p.transport.RoundTrip(r)
+	answer, err := p.probes.RoundTrip(r)
 	if err != nil {
 		return err
 	}
