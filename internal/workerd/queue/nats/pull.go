@@ -134,6 +134,9 @@ func (p *puller) ask(one *pull, expires time.Duration) error {
 	if one.answers, err = p.queue.conn.Subscribe(inbox, func(m *client.Msg) { p.arrived(one, m) }); err != nil {
 		return err
 	}
+	if err := one.answers.SetPendingLimits(-1, -1); err != nil { // no more comes than was asked for, and none of it may be dropped
+		return err
+	}
 	p.pulls[one] = true
 	return p.queue.conn.PublishRequest(fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", p.queue.at.Name, p.queue.at.Group), inbox, request)
 }
