@@ -32,7 +32,7 @@ var (
 )
 
 // line is one connection to the application, for one request after another. net/http writes and reads the messages; its
-// Transport is not used because it hands each one through two more goroutines, which cost a third of what a message costs.
+// Transport is not used because it hands each one through two more goroutines (docs/spec/worker.md says what that cost).
 type line struct {
 	net.Conn
 	in   *bufio.Reader
