@@ -103,6 +103,11 @@ test-e2e: ## Run tests on a real one-node cluster (root needed).
 	env -u KUBECONFIG HELM="$$helm" KUBECTL="$$assets/kubectl" KUBEBUILDER_ASSETS="$$assets" PATH="$$assets:$$(dirname "$$helm"):$$PATH" \
 		go test -v -count=1 -timeout 40m $(ARGS) ./test/e2e/...
 
+.PHONY: test-cloudnativepg
+test-cloudnativepg: ## Run databases that CloudNativePG's real operator makes, on the cluster of test-e2e (root needed; 15 minutes).
+	hack/tools/build cloudnative-pg >/dev/null
+	CNPG_OPERATOR=1 $(MAKE) test-e2e ARGS="-run TestCloudNativePG $(ARGS)"
+
 .PHONY: bench-worker
 bench-worker: ## Measure the queue daemon against a bare loop on the same broker.
 	nats=$$(hack/tools/build nats-server); NATS_SERVER="$$nats" go test -count=1 -v $(ARGS) ./test/bench/worker
