@@ -54,7 +54,7 @@ func (Provider) Add(w database.Wanted, r database.Rotation, have database.Object
 func (Provider) Drop(w database.Wanted, r database.Rotation, have database.Objects) []database.Object {
 	_, drop := jobs.Steps(w, r)
 	cluster := have[clusterRef(w)]
-	return []database.Object{clusterOf(w, cluster, dropping(w, roles(w, cluster), r)), step(w, r, have, drop, "end", endScript)}
+	return []database.Object{clusterOf(w, cluster, dropping(w, adding(w, roles(w, cluster), r), r)), step(w, r, have, drop, "end", endScript)}
 }
 
 func step(w database.Wanted, r database.Rotation, have database.Objects, name, container, script string) database.Object {

@@ -16,9 +16,9 @@ run_sql() { # PSQL ARGUMENTS...: stops at the first error
 PGPASSWORD=$(cat "$BEANPOD_PASSWORD_FILE")
 export PGPASSWORD PGCONNECT_TIMEOUT=10 PGAPPNAME=beanpod
 tries=0
-until run_sql --command='SELECT' 2>/tmp/error; do # until CloudNativePG has made it
+until error=$(run_sql --command='SELECT' 2>&1); do # until CloudNativePG has made it
   tries=$((tries + 1))
-  [ $tries -lt "${BEANPOD_TRIES:-60}" ] || fail "The new login $PGUSER does not work: $(tail -n 1 /tmp/error)"
+  [ $tries -lt "${BEANPOD_TRIES:-60}" ] || fail "The new login $PGUSER does not work: $error"
   sleep 2
 done
 run_sql <<'SQL' || fail "The new login $PGUSER could not be made to act as $BEANPOD_OWNER; the log of this container says why."

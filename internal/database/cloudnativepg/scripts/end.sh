@@ -17,9 +17,9 @@ export PGPASSWORD PGCONNECT_TIMEOUT=10 PGAPPNAME=beanpod
 left='SELECT count(*) FROM pg_catalog.pg_auth_members AS a JOIN pg_catalog.pg_roles AS m ON m.oid = a.member JOIN pg_catalog.pg_roles AS g ON g.oid = a.roleid
   WHERE m.rolname = session_user AND g.rolcanlogin'
 tries=0
-until [ "$(run_sql --command="$left" 2>/tmp/error)" = 0 ]; do
+until answer=$(run_sql --command="$left" 2>&1) && [ "$answer" = 0 ]; do
   tries=$((tries + 1))
-  [ $tries -lt "${BEANPOD_TRIES:-60}" ] || fail "The old logins can still log in: CloudNativePG has not changed the roles. $(tail -n 1 /tmp/error)"
+  [ $tries -lt "${BEANPOD_TRIES:-60}" ] || fail "The old logins can still log in: CloudNativePG has not changed the roles ($answer)."
   sleep 2
 done
 run_sql <<'SQL' || fail "The connections of the old logins could not be ended; the log of this container says why."
