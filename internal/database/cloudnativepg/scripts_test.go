@@ -102,6 +102,9 @@ func (l *lab) run(w database.Wanted, o database.Object, password string) (string
 	l.Helper()
 	containers, _, _ := unstructured.NestedSlice(o.Intent, "spec", "template", "spec", "containers")
 	command, _, _ := unstructured.NestedStringSlice(containers[0].(map[string]any), "command")
+	for i := range command {
+		command[i] = strings.ReplaceAll(command[i], "$$", "$") // as the kubelet does
+	}
 	cmd := exec.Command(command[0], command[1:]...)
 	for name, value := range map[string]string{"password": password, "message": ""} {
 		if err := os.WriteFile(filepath.Join(l.dir, name), []byte(value), 0o600); err != nil {

@@ -32,7 +32,7 @@ WHERE m.rolname = :'role' AND g.rolname <> :'owner' \gexec
 SELECT format('REASSIGN OWNED BY %I TO %I', :'role', :'owner') \gexec
 -- What the owner set for itself counts for the new login too.
 SELECT set_config('beanpod.owner', :'owner', true) \g /dev/null
-DO $$
+DO $do$
 DECLARE
   setting record;
 BEGIN
@@ -48,7 +48,7 @@ BEGIN
       RAISE WARNING 'The setting % of % is not taken over, because only a superuser may set it.', setting.name, pg_catalog.current_setting('beanpod.owner');
     END;
   END LOOP;
-END $$;
+END $do$;
 ALTER ROLE :"role" SET role = :'owner';
 COMMIT;
 SQL
