@@ -194,6 +194,7 @@ func lifeOfCloudNativePG(t *testing.T, ns string, of func(*v1alpha1.DatabaseClai
 
 	t.Log("retaining and adopting")
 	mustKubectl(t, "delete", "benv", "-n", ns, "cnpg-app", "--wait", "--timeout=2m")
+	mustKubectl(t, "wait", "pods", "-n", ns, "-l", "beanpod.dev/environment=cnpg-app", "--for=delete", "--timeout=2m") // they write to the end
 	rows, uid := db.count(t, "cnpg-app"), db.cluster(t, ".metadata.uid")
 	db.delete(t)
 	killCloudNativePG(t)
