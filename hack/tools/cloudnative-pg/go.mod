@@ -1,4 +1,4 @@
-// Pins CloudNativePG, whose module carries its CRDs. Nothing of it is built or linked: the tests of internal/database/cloudnativepg read the files.
+// Pins CloudNativePG. The tests of internal/database/cloudnativepg read the CRDs of its module; make test-cloudnativepg builds and runs its operator.
 module github.com/beanpod-dev/beanpod/hack/tools/cloudnative-pg
 
 go 1.26.8
