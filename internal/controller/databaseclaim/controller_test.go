@@ -251,6 +251,9 @@ func TestProvide(t *testing.T) {
 	d.ready(claim)
 	d.sees(claim, v1alpha1.ConditionProtected, "True", v1alpha1.ReasonDeletionProtected)
 	d.sees(claim, v1alpha1.ConditionCredentialsPublished, "True", v1alpha1.ReasonPublished)
+	d.patch(d.toy("shop-db"), `{"data":{"message":"it takes connections, and its disk does not grow"}}`)
+	d.wake()
+	d.sees(claim, v1alpha1.ConditionProvisioned, "True", v1alpha1.ReasonProvisioned, "its disk does not grow")
 	secret := d.secret("shop-binding")
 	if secret == nil || string(secret.Type) != "servicebinding.io/postgresql" || len(secret.OwnerReferences) > 0 {
 		t.Fatalf("Secret %+v", secret)
