@@ -69,7 +69,7 @@ presubmit: verify test ## What CI demands of a change.
 ##@ Tests
 
 .PHONY: test
-test: verify-generated test-unit test-integration test-e2e ## Run all tests but test-faults and soak, which choose something new every day.
+test: verify-generated test-unit test-integration test-e2e ## Run all tests but test-faults and soak, which choose something new every day, and test-cloudnativepg.
 
 .PHONY: test-unit
 test-unit: vet ## Run tests that need nothing but Go.
@@ -102,6 +102,11 @@ test-e2e: ## Run tests on a real one-node cluster (root needed).
 	helm=$$(hack/tools/build helm); assets=$$($(CLUSTER) assets); \
 	env -u KUBECONFIG HELM="$$helm" KUBECTL="$$assets/kubectl" KUBEBUILDER_ASSETS="$$assets" PATH="$$assets:$$(dirname "$$helm"):$$PATH" \
 		go test -v -count=1 -timeout 40m $(ARGS) ./test/e2e/...
+
+.PHONY: test-cloudnativepg
+test-cloudnativepg: ## Run databases that CloudNativePG's real operator makes, on the cluster of test-e2e (root needed; 15 minutes).
+	hack/tools/build cloudnative-pg >/dev/null
+	CNPG_OPERATOR=1 $(MAKE) test-e2e ARGS="-run TestCloudNativePG $(ARGS)"
 
 .PHONY: bench-worker
 bench-worker: ## Measure the queue daemon against a bare loop on the same broker.

@@ -126,22 +126,28 @@ func TestOwnSecrets(t *testing.T) {
 		return map[string]any{"metadata": map[string]any{"labels": map[string]any{"app.kubernetes.io/managed-by": value}}}
 	}
 	bare := map[string]any{"metadata": map[string]any{}}
+	foreign := map[string]any{"metadata": map[string]any{"labels": map[string]any{"app.kubernetes.io/managed-by": "cloudnative-pg", "beanpod.dev/database": "shop"}}}
 	for _, tt := range []struct {
-		operation   string
-		object, old any
-		allowed     bool
+		operation, resource string
+		object, old         any
+		allowed             bool
 	}{
-		{"CREATE", labelled("beanpod"), nil, true},
-		{"CREATE", bare, nil, false},
-		{"UPDATE", labelled("beanpod"), labelled("beanpod"), true},
-		{"UPDATE", labelled("beanpod"), bare, false},
-		{"UPDATE", labelled("beanpod"), labelled("Helm"), false},
-		{"DELETE", nil, labelled("beanpod"), true},
-		{"DELETE", nil, bare, false},
+		{"CREATE", "secrets", labelled("beanpod"), nil, true},
+		{"CREATE", "secrets", bare, nil, false},
+		{"UPDATE", "secrets", labelled("beanpod"), labelled("beanpod"), true},
+		{"UPDATE", "secrets", labelled("beanpod"), bare, false},
+		{"UPDATE", "secrets", labelled("beanpod"), labelled("Helm"), false},
+		{"DELETE", "secrets", nil, labelled("beanpod"), true},
+		{"DELETE", "secrets", nil, bare, false},
+		{"DELETE", "secrets", nil, foreign, false},
+		{"DELETE", "persistentvolumeclaims", nil, foreign, true},
+		{"DELETE", "persistentvolumeclaims", nil, labelled("cloudnative-pg"), false},
+		{"UPDATE", "persistentvolumeclaims", foreign, foreign, false},
 	} {
-		vars := map[string]any{"request": map[string]any{"operation": tt.operation}, celplugin.ObjectVarName: tt.object, celplugin.OldObjectVarName: tt.old}
+		request := map[string]any{"operation": tt.operation, "resource": map[string]any{"resource": tt.resource}}
+		vars := map[string]any{"request": request, celplugin.ObjectVarName: tt.object, celplugin.OldObjectVarName: tt.old}
 		if got := eval(t, spec.Validations[0].Expression, cel.BoolType, vars); got != tt.allowed {
-			t.Errorf("%s of %v, which was %v: allowed %v, want %v", tt.operation, tt.object, tt.old, got, tt.allowed)
+			t.Errorf("%s of %s %v, which was %v: allowed %v, want %v", tt.operation, tt.resource, tt.object, tt.old, got, tt.allowed)
 		}
 	}
 }

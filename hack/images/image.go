@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// file is a regular file, a directory or, in the layers of platforms, a symbolic link.
+// file is a regular file, a directory or a symbolic link.
 type file struct {
 	path string
 	mode int64
@@ -127,6 +127,10 @@ func header(f file) *tar.Header {
 	h := &tar.Header{Name: strings.TrimPrefix(f.path, "/"), Mode: f.mode, ModTime: epoch, Format: tar.FormatPAX}
 	if f.dir {
 		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
+		return h
+	}
+	if f.link != "" {
+		h.Typeflag, h.Linkname, h.Mode = tar.TypeSymlink, f.link, 0o777
 		return h
 	}
 	h.Typeflag, h.Size = tar.TypeReg, int64(len(f.data))

@@ -13,13 +13,14 @@ import (
 	"strings"
 )
 
-const usage = `usage: images operator|sample|pause|nats|postgres|platform -o FILE.tar [options]
+const usage = `usage: images operator|sample|pause|nats|postgres|cloudnative-pg|platform -o FILE.tar [options]
 
   operator --version VERSION [--name NAME] [--release]   manager, workerd and bundle, as far as they exist
   sample   --tag TAG[,TAG...]                            the sample web application: v1, v2 or any tag; broken is unhealthy, crashing crashes
   pause                                                  what holds a pod's namespaces
   nats                                                   the NATS server of hack/tools, for queues of the demo and the tests
   postgres                                               Debian's PostgreSQL, for databases of the demo and the tests
+  cloudnative-pg                                         CloudNativePG's operator of hack/tools, and Debian's PostgreSQL for its user
   platform [NAME...]                                     languages to build and run source bundles with, of Debian's packages; all without a NAME
 
        images platforms   prints the catalogue with the images of "platform" instead of public ones, for kubectl apply
@@ -128,6 +129,12 @@ func specsFor(b *builder, o options) ([]spec, error) {
 			return nil, err
 		}
 		return postgresSpecs(k)
+	case "cloudnative-pg":
+		k, err := newKitchen()
+		if err != nil {
+			return nil, err
+		}
+		return cloudNativePGSpecs(b, k)
 	case "platform":
 		k, err := newKitchen()
 		if err != nil {

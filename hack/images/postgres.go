@@ -3,30 +3,40 @@
 
 package main
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 const (
 	postgresMajor = "15" // of Debian 12
-	// postgresUser is the user of the official images, whom databases of provider BuiltIn run as.
-	postgresUser = "999:999"
+	// postgresUser is the number of the user of the official images, whom databases of provider BuiltIn run as.
+	postgresUser = 999
 )
 
-// postgresSpecs makes an image of Debian's PostgreSQL, which databases of provider BuiltIn run where the official image cannot be pulled. It
-// has no entry point: the provider brings its own scripts.
+// postgresSpecs makes the image that databases of provider BuiltIn run where the official image cannot be pulled.
 func postgresSpecs(k *kitchen) ([]spec, error) {
+	s, err := postgresSpec(k, "localhost/postgres", postgresUser)
+	return []spec{s}, err
+}
+
+// postgresSpec makes an image of Debian's PostgreSQL with an account for the user. It has no entry point: providers bring their own programs.
+func postgresSpec(k *kitchen, repository string, user int) (spec, error) {
 	server := layerRecipe{packages: []string{"postgresql-" + postgresMajor}}
 	layers, err := k.layers([]layerRecipe{base, server})
 	if err != nil {
-		return nil, err
+		return spec{}, err
 	}
 	files := accounts()
-	for path, line := range map[string]string{"etc/passwd": "postgres:x:999:999:PostgreSQL:/tmp:/bin/sh\n", "etc/group": "postgres:x:999:\n"} {
+	for path, line := range map[string]string{
+		"etc/passwd": fmt.Sprintf("postgres:x:%[1]d:%[1]d:PostgreSQL:/tmp:/bin/sh\n", user), "etc/group": fmt.Sprintf("postgres:x:%d:\n", user),
+	} {
 		at := slices.IndexFunc(files, func(f file) bool { return f.path == path })
 		files[at].data = append(slices.Clone(files[at].data), line...)
 	}
-	return []spec{{
-		reference: "localhost/postgres:" + postgresMajor, title: "postgres", version: postgresMajor, below: layers,
+	return spec{
+		reference: repository + ":" + postgresMajor, title: "postgres", version: postgresMajor, below: layers,
 		layers:  [][]file{slices.DeleteFunc(files, func(f file) bool { return f.dir })},
-		command: []string{"/bin/sh"}, searchPath: "/usr/lib/postgresql/" + postgresMajor + "/bin:", user: postgresUser,
-	}}, nil
+		command: []string{"/bin/sh"}, searchPath: "/usr/lib/postgresql/" + postgresMajor + "/bin:", user: fmt.Sprintf("%[1]d:%[1]d", user),
+	}, nil
 }

@@ -36,8 +36,8 @@ type Rotation struct {
 	Token string
 	// Role is the new login. It acts as Wanted.Username, whom everything in the database belongs to.
 	Role string
-	// PasswordSecret is the Secret with the new login's password under the key password. The controller makes it before Add, random, with
-	// the Labels and Annotations of this package, and keeps it until Drop is done.
+	// PasswordSecret is the Secret with the new login's password under the key password, and Role under the key username. The controller
+	// makes it before Add, random, with the Labels and Annotations of this package, and keeps it until Drop is done.
 	PasswordSecret string
 }
 

@@ -127,8 +127,8 @@ func (b Binding) data(others map[string][]byte) map[string][]byte {
 	return out
 }
 
-// Password makes a Secret with a password in it, once.
-func (p *Provisioner) Password(ctx context.Context, namespace, name string, labels, annotations map[string]string) error {
+// Password makes a Secret with a password in it, once, and with the name of the user if there is one.
+func (p *Provisioner) Password(ctx context.Context, namespace, name, username string, labels, annotations map[string]string) error {
 	live := &metav1.PartialObjectMetadata{}
 	live.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := p.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, live)
@@ -143,6 +143,9 @@ func (p *Provisioner) Password(ctx context.Context, namespace, name string, labe
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels, Annotations: annotations},
 		Data:       map[string][]byte{"password": []byte(rand.Text())},
+	}
+	if username != "" {
+		secret.Data["username"] = []byte(username)
 	}
 	if err := p.Client.Create(ctx, secret, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency); err != nil {
 		return classify(fmt.Errorf("making Secret %s: %w", name, err))

@@ -251,6 +251,9 @@ func TestProvide(t *testing.T) {
 	d.ready(claim)
 	d.sees(claim, v1alpha1.ConditionProtected, "True", v1alpha1.ReasonDeletionProtected)
 	d.sees(claim, v1alpha1.ConditionCredentialsPublished, "True", v1alpha1.ReasonPublished)
+	d.patch(d.toy("shop-db"), `{"data":{"message":"it takes connections, and its disk does not grow"}}`)
+	d.wake()
+	d.sees(claim, v1alpha1.ConditionProvisioned, "True", v1alpha1.ReasonProvisioned, "its disk does not grow")
 	secret := d.secret("shop-binding")
 	if secret == nil || string(secret.Type) != "servicebinding.io/postgresql" || len(secret.OwnerReferences) > 0 {
 		t.Fatalf("Secret %+v", secret)
@@ -443,6 +446,49 @@ func TestProtectedAndDeleted(t *testing.T) {
 	if d.secret("shop-binding") != nil || d.secret("shop-db-admin") != nil {
 		t.Error("a Secret that opens nothing stayed")
 	}
+}
+
+// TestVolumesOfOthers: what the provider made for its database goes by that one's deletion; what lost its owner is deleted all the same.
+func TestVolumesOfOthers(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, time.Second)
+	claim := d.claim("shop", func(c *v1alpha1.DatabaseClaim) { unprotected(c); c.Spec.DeletionPolicy = v1alpha1.DatabaseDelete })
+	d.ready(claim)
+	owner := d.toy("shop-db")
+	volume := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Namespace: d.namespace, Name: "shop-db-volume", Annotations: map[string]string{v1alpha1.AnnotationDatabaseID: string(claim.UID)},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID}},
+	}}
+	d.check(d.bench.Client.Create(t.Context(), volume))
+	d.check(d.bench.Client.Delete(t.Context(), claim))
+	d.sees(claim, v1alpha1.ConditionTerminating, "True", v1alpha1.ReasonUnconfirmed, string(claim.UID))
+	d.patch(claim, `{"metadata":{"annotations":{"`+v1alpha1.AnnotationConfirmDeletion+`":"`+string(claim.UID)+`"}}}`)
+	d.until("the toy stays", func() string {
+		d.clock.Jump(10 * time.Second)
+		d.wake()
+		if d.toy("shop-db").DeletionTimestamp == nil {
+			return "it is not being deleted"
+		}
+		return ""
+	})
+	for range 5 {
+		d.wake()
+		time.Sleep(100 * time.Millisecond)
+	}
+	if d.toy("shop-db-volume").DeletionTimestamp != nil {
+		t.Error("a volume that goes with its owner was deleted besides")
+	}
+	d.patch(d.toy("shop-db"), `{"metadata":{"finalizers":null}}`)
+	d.until("the volume without an owner stays", func() string {
+		d.clock.Jump(time.Minute)
+		d.wake()
+		if d.toy("shop-db-volume").DeletionTimestamp == nil {
+			return "it is not being deleted"
+		}
+		return ""
+	})
+	d.patch(d.toy("shop-db-volume"), `{"metadata":{"finalizers":null}}`)
+	d.ends(claim)
 }
 
 func TestSnapshotPolicy(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -254,7 +255,7 @@ func (r *Reconciler) destroy(ctx context.Context, p *pass) error {
 			return err
 		}
 		live := fresh[ref]
-		if live == nil || live.GetDeletionTimestamp() != nil || !r.same(p, live) {
+		if live == nil || live.GetDeletionTimestamp() != nil || !r.same(p, live) || owned(live, p.have) {
 			continue
 		}
 		if err := r.provision.Delete(ctx, live); err != nil {
@@ -267,6 +268,19 @@ func (r *Reconciler) destroy(ctx context.Context, p *pass) error {
 // same says whether an object still is the one that the decision was made about.
 func (r *Reconciler) same(p *pass, live *unstructured.Unstructured) bool {
 	return live.GetAnnotations()[v1alpha1.AnnotationDatabaseID] == p.wanted.ID
+}
+
+// owned says whether an object goes with another one that was read: its deletion in the foreground ends only after this one's, which is up
+// to whoever made both.
+func owned(live *unstructured.Unstructured, have database.Objects) bool {
+	return slices.ContainsFunc(live.GetOwnerReferences(), func(o metav1.OwnerReference) bool {
+		for _, other := range have {
+			if other != nil && other.GetUID() == o.UID {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // leave lets go of a claim whose data are gone, or never were, with the Secrets that open nothing any more.

@@ -267,7 +267,7 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) error {
 		return err
 	}
 	if admin, ok := p.provider.(database.Administered); ok {
-		err := r.provision.Password(ctx, p.claim.Namespace, admin.AdminSecret(p.wanted), p.wanted.Labels(), p.wanted.Annotations())
+		err := r.provision.Password(ctx, p.claim.Namespace, admin.AdminSecret(p.wanted), "", p.wanted.Labels(), p.wanted.Annotations())
 		if err := r.secretProblem(admin.AdminSecret(p.wanted), p.wanted.Resource, err); err != nil {
 			return err
 		}

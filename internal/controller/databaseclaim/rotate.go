@@ -40,7 +40,7 @@ func (r *Reconciler) rotate(ctx context.Context, p *pass) error {
 		return nil
 	case !add.Exists:
 		p.waits = append(p.waits, whileMaking)
-		if err := r.provision.Password(ctx, p.claim.Namespace, rotation.PasswordSecret, p.wanted.Labels(), p.wanted.Annotations()); err != nil {
+		if err := r.provision.Password(ctx, p.claim.Namespace, rotation.PasswordSecret, rotation.Role, p.wanted.Labels(), p.wanted.Annotations()); err != nil {
 			return err
 		}
 		return r.provision.Apply(ctx, rotator.Add(p.wanted, rotation, p.have), p.have)

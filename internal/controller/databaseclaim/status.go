@@ -33,7 +33,7 @@ func (r *Reconciler) standing(p *pass) []condition.Verdict {
 func (p *pass) provisioned() condition.Verdict {
 	switch was := condition.Find(p.before.Status.Conditions, v1alpha1.ConditionProvisioned); {
 	case p.facts.Ready:
-		return condition.True(v1alpha1.ConditionProvisioned, v1alpha1.ReasonProvisioned, "the provider says that the database takes connections")
+		return condition.True(v1alpha1.ConditionProvisioned, v1alpha1.ReasonProvisioned, orElse(p.facts.Message, "the provider says that the database takes connections"))
 	case p.facts.Failed:
 		return condition.False(v1alpha1.ConditionProvisioned, v1alpha1.ReasonProvisioningFailed, p.facts.Message)
 	case p.have != nil || was == nil:

@@ -19,10 +19,15 @@ var configMap = corev1.SchemeGroupVersion.WithKind("ConfigMap")
 
 func ref(name string) database.Ref { return database.Ref{GroupVersionKind: configMap, Name: name} }
 
-func (toy) Kinds() []schema.GroupVersionKind      { return []schema.GroupVersionKind{configMap} }
-func (toy) Install() string                       { return "install toys" }
-func (toy) Refs(w database.Wanted) []database.Ref { return []database.Ref{ref(w.Resource)} }
-func (toy) AdminSecret(w database.Wanted) string  { return w.Resource + "-admin" }
+func (toy) Kinds() []schema.GroupVersionKind     { return []schema.GroupVersionKind{configMap} }
+func (toy) Install() string                      { return "install toys" }
+func (toy) AdminSecret(w database.Wanted) string { return w.Resource + "-admin" }
+
+// Refs names the toy, and a volume that somebody else may have made for it.
+func (toy) Refs(w database.Wanted) []database.Ref {
+	return []database.Ref{ref(w.Resource), ref(w.Resource + "-volume")}
+}
+
 func (toy) Problems(w database.Wanted) []database.Problem {
 	if w.HighAvailability {
 		return []database.Problem{{Field: "spec.highAvailability", Message: "toys have none"}}
@@ -69,5 +74,5 @@ func (toy) ReadSnapshot(_ database.Wanted, name string, have database.Objects) d
 func (toy) Release(database.Wanted, database.Objects) []database.Object { return nil }
 
 func (toy) Doomed(w database.Wanted, _ database.Objects) []database.Ref {
-	return []database.Ref{ref(w.Resource)}
+	return []database.Ref{ref(w.Resource), ref(w.Resource + "-volume")}
 }

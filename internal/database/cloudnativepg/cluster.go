@@ -18,10 +18,15 @@ import (
 // Objects are the Cluster.
 func (Provider) Objects(w database.Wanted, have database.Objects) []database.Object {
 	cluster := have[clusterRef(w)]
+	return []database.Object{clusterOf(w, cluster, roles(w, cluster))}
+}
+
+// clusterOf is the Cluster with the roles that it manages.
+func clusterOf(w database.Wanted, cluster *unstructured.Unstructured, managed []any) database.Object {
 	spec := map[string]any{
 		"instances": servers(w),
 		"storage":   storage(w, cluster),
-		"bootstrap": bootstrap(w, cluster),
+		"bootstrap": bootstrap(w, cluster, managed),
 		// The volumes carry the identity of the data too: nothing is deleted without it.
 		"inheritedMetadata": marks(w),
 		"backup":            map[string]any{"volumeSnapshot": snapshots(w)},
@@ -32,11 +37,14 @@ func (Provider) Objects(w database.Wanted, have database.Objects) []database.Obj
 	if r := resources(w.Resources); len(r) > 0 {
 		spec["resources"] = r
 	}
+	if len(managed) > 0 {
+		spec["managed"] = map[string]any{"roles": managed}
+	}
 	intent := map[string]any{
 		"apiVersion": clusterKind.GroupVersion().String(), "kind": clusterKind.Kind,
 		"metadata": w.Metadata(w.Resource), "spec": spec,
 	}
-	return []database.Object{{Ref: clusterRef(w), Intent: intent}}
+	return database.Object{Ref: clusterRef(w), Intent: intent}
 }
 
 func parameters(w database.Wanted) v1alpha1.CloudNativePGParameters {
@@ -72,9 +80,14 @@ func storage(w database.Wanted, cluster *unstructured.Unstructured) map[string]a
 }
 
 // bootstrap is where the data came from. It cannot be changed later, and a claim that adopts a database does not know it: what is there stays,
-// but for the Secret, from which CloudNativePG keeps setting the user's password.
-func bootstrap(w database.Wanted, cluster *unstructured.Unstructured) map[string]any {
-	application := map[string]any{"database": w.Database, "owner": w.Username, "secret": map[string]any{"name": w.Secret}}
+// but for the Secret, from which CloudNativePG keeps setting the owner's password. Where applications have another login, the Secret is not
+// the owner's: CloudNativePG would stop at it, and without any it would make one. So it is told the name of one that does not exist.
+func bootstrap(w database.Wanted, cluster *unstructured.Unstructured, managed []any) map[string]any {
+	secret := w.Secret
+	if rotated(w, managed) {
+		secret = w.Resource + "-owner"
+	}
+	application := map[string]any{"database": w.Database, "owner": w.Username, "secret": map[string]any{"name": secret}}
 	if cluster != nil {
 		if has, found, _ := unstructured.NestedMap(cluster.Object, "spec", "bootstrap"); found {
 			for method := range has {

@@ -4,10 +4,12 @@
 package cloudnativepg_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/beanpod-dev/beanpod/internal/database"
@@ -44,5 +46,31 @@ func TestRealSchema(t *testing.T) {
 		if facts := provider.Read(w, have); !facts.Ready || facts.Host != "shop-db-db-rw."+name+".svc" {
 			t.Errorf("%s: read as %+v", name, facts)
 		}
+		rotates(t, config, w, have)
+	}
+}
+
+// rotates applies the steps of a rotation. What is told between them, with the schema's defaults in what was stored, takes nothing back.
+func rotates(t *testing.T, config *rest.Config, w database.Wanted, have database.Objects) {
+	t.Helper()
+	r := provider.Rotation(w, "one")
+	for i, step := range []func(database.Wanted, database.Rotation, database.Objects) []database.Object{provider.Add, provider.Drop} {
+		for _, o := range step(w, r, have) {
+			have[o.Ref] = testkit.Apply(t, config, o.Intent)
+		}
+		ref := provider.Refs(w)[0]
+		stored, _, _ := unstructured.NestedSlice(have[ref].Object, "spec", "managed", "roles")
+		again := testkit.Apply(t, config, provider.Objects(w, have)[0].Intent)
+		if after, _, _ := unstructured.NestedSlice(again.Object, "spec", "managed", "roles"); len(after) == 0 || !reflect.DeepEqual(stored, after) {
+			t.Errorf("step %d in %s: the roles were\n%v, and then\n%v", i, w.Namespace, stored, after)
+		}
+		once := testkit.Apply(t, config, provider.Objects(w, have)[0].Intent)
+		if once.GetResourceVersion() != again.GetResourceVersion() {
+			t.Errorf("step %d in %s: telling the same again changed the Cluster", i, w.Namespace)
+		}
+		have[ref] = again
+	}
+	if !provider.ReadAdd(w, r, have).Exists || !provider.ReadDrop(w, r, have).Exists {
+		t.Errorf("%s: what a rotation made is not found again", w.Namespace)
 	}
 }

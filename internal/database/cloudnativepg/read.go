@@ -89,8 +89,10 @@ func message(w database.Wanted, cluster *unstructured.Unstructured, ready bool, 
 	if advice != "" {
 		parts = append(parts, advice)
 	}
-	if no := refusal(w, cluster); no != "" {
-		parts = append(parts, no)
+	for _, more := range []string{refusal(w, cluster), roleTrouble(cluster)} {
+		if more != "" {
+			parts = append(parts, more)
+		}
 	}
 	return strings.Join(parts, "; ")
 }
