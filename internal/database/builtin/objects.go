@@ -5,10 +5,8 @@ package builtin
 
 import (
 	"embed"
-	"encoding/json"
 	"fmt"
 	"io/fs"
-	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -21,6 +19,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/jobs"
 )
 
 //go:embed scripts
@@ -29,27 +28,6 @@ var scripts embed.FS
 // selector is what the server's pod has for ever, whoever's claim it is.
 func selector(w database.Wanted) map[string]string {
 	return map[string]string{v1alpha1.LabelDatabaseServer: w.Resource}
-}
-
-// intent is an apply configuration as server-side apply wants it, with the labels and annotations of everything.
-func intent(w database.Wanted, name string, config any) map[string]any {
-	text, err := json.Marshal(config)
-	out := map[string]any{}
-	if err == nil {
-		err = json.Unmarshal(text, &out)
-	}
-	if err != nil {
-		panic(err) // texts and numbers only
-	}
-	more, _ := out["metadata"].(map[string]any)
-	meta := w.Metadata(name)
-	for _, group := range []string{"labels", "annotations"} {
-		if added, ok := more[group].(map[string]any); ok {
-			maps.Copy(meta[group].(map[string]any), added)
-		}
-	}
-	out["metadata"] = meta
-	return out
 }
 
 // scriptsIntent holds every script. They are not part of the pod's template, so that a new release of the operator restarts no database:
@@ -67,12 +45,12 @@ func scriptsIntent(w database.Wanted) map[string]any {
 	if err != nil {
 		panic(err) // they are part of this program
 	}
-	return intent(w, scriptsOf(w).Name, corev1ac.ConfigMap("", "").WithData(data))
+	return jobs.Intent(w, scriptsOf(w).Name, corev1ac.ConfigMap("", "").WithData(data))
 }
 
 // serviceIntent publishes the server whether or not the application can log in: there is one only, and it refuses by itself what it must.
 func serviceIntent(w database.Wanted) map[string]any {
-	return intent(w, service(w).Name, corev1ac.Service("", "").WithSpec(corev1ac.ServiceSpec().
+	return jobs.Intent(w, service(w).Name, corev1ac.Service("", "").WithSpec(corev1ac.ServiceSpec().
 		WithType(corev1.ServiceTypeClusterIP).WithSelector(selector(w)).WithPublishNotReadyAddresses(true).
 		WithPorts(corev1ac.ServicePort().WithName("postgres").WithProtocol(corev1.ProtocolTCP).WithPort(Port).WithTargetPort(intstr.FromInt32(Port)))))
 }
@@ -86,7 +64,7 @@ func policyIntent(w database.Wanted) map[string]any {
 		rule.WithFrom(peer(metav1ac.LabelSelector().WithMatchExpressions(
 			metav1ac.LabelSelectorRequirement().WithKey(v1alpha1.LabelEnvironment).WithOperator(metav1.LabelSelectorOpIn).WithValues(w.Clients...))))
 	}
-	return intent(w, policy(w).Name, networkingv1ac.NetworkPolicy("", "").WithSpec(networkingv1ac.NetworkPolicySpec().
+	return jobs.Intent(w, policy(w).Name, networkingv1ac.NetworkPolicy("", "").WithSpec(networkingv1ac.NetworkPolicySpec().
 		WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(selector(w))).
 		WithPolicyTypes(networkingv1.PolicyTypeIngress).WithIngress(rule)))
 }
@@ -107,7 +85,7 @@ func volumeIntent(w database.Wanted, have database.Objects) map[string]any {
 	if running(w, have) || recorded(w, have) != "" {
 		config.WithAnnotations(map[string]string{v1alpha1.AnnotationEngineVersion: version(w, have)})
 	}
-	return intent(w, volume(w).Name, config)
+	return jobs.Intent(w, volume(w).Name, config)
 }
 
 // quantity of a size; the schema has checked that it is one.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/jobs"
 	podparts "github.com/beanpod-dev/beanpod/internal/desired/pod"
 )
 
@@ -34,68 +35,33 @@ const (
 	rotationVolume, rotationDir = "rotation", "/secrets/rotation"
 	workVolume, workDir         = "work", "/work"
 	shmVolume                   = "shm"
-	tmpVolume                   = "tmp"
 	snapshotFile                = workDir + "/snapshot.tar"
 )
 
 // postgresUser is the user of PostgreSQL in the official images, which have an account of that number.
 const postgresUser = 999
 
-// podSpec is what all pods have in common: they are restricted, and nothing in them may ask the API server.
-func podSpec() *corev1ac.PodSpecApplyConfiguration {
-	return corev1ac.PodSpec().WithServiceAccountName("default").WithAutomountServiceAccountToken(false).WithEnableServiceLinks(false).
-		WithSecurityContext(corev1ac.PodSecurityContext().
-			WithRunAsNonRoot(true).WithRunAsUser(postgresUser).WithRunAsGroup(postgresUser).
-			WithFSGroup(postgresUser).WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
-			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault)))
-}
-
-// container may write to its volumes only.
-func container(name, image string, command ...string) *corev1ac.ContainerApplyConfiguration {
-	return corev1ac.Container().WithName(name).WithImage(image).WithImagePullPolicy(corev1.PullIfNotPresent).WithCommand(command...).
-		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
-		WithSecurityContext(corev1ac.SecurityContext().
-			WithAllowPrivilegeEscalation(false).WithReadOnlyRootFilesystem(true).WithCapabilities(corev1ac.Capabilities().WithDrop("ALL")))
-}
-
 // postgres runs a script in the image of PostgreSQL.
 func postgres(w database.Wanted, have database.Objects, name, script string) *corev1ac.ContainerApplyConfiguration {
-	return container(name, image(w, have), "sh", scriptsDir+"/"+script).
+	return jobs.Container(name, image(w, have), "sh", scriptsDir+"/"+script).
 		WithEnv(
 			corev1ac.EnvVar().WithName("BEANPOD_DATABASE").WithValue(w.Database),
 			corev1ac.EnvVar().WithName("BEANPOD_USERNAME").WithValue(w.Username)).
-		WithVolumeMounts(mount(scriptsVolumeName, scriptsDir).WithReadOnly(true), mount(tmpVolume, "/tmp"))
+		WithVolumeMounts(jobs.Mount(scriptsVolumeName, scriptsDir).WithReadOnly(true), jobs.Mount(jobs.TmpVolume, "/tmp"))
 }
 
 // bundle runs Beanpod's own program, which may ask the store.
 func bundle(w database.Wanted, name, command string, args ...string) *corev1ac.ContainerApplyConfiguration {
-	return container(name, w.Operator.BundleImage, append([]string{
+	return jobs.Container(name, w.Operator.BundleImage, append([]string{
 		"/bundle", "snapshot", command, "--store", w.Operator.StoreURL, "--namespace", w.Namespace, "--token-file", podparts.TokenFile,
 	}, args...)...).
-		WithVolumeMounts(mount(workVolume, workDir), mount(podparts.TokenVolume, podparts.TokenDir).WithReadOnly(true)).
-		WithResources(amounts("50m", "64Mi", "256Mi"))
-}
-
-func mount(volume, path string) *corev1ac.VolumeMountApplyConfiguration {
-	return corev1ac.VolumeMount().WithName(volume).WithMountPath(path)
+		WithVolumeMounts(jobs.Mount(workVolume, workDir), jobs.Mount(podparts.TokenVolume, podparts.TokenDir).WithReadOnly(true)).
+		WithResources(jobs.Amounts("50m", "64Mi", "256Mi"))
 }
 
 func scriptsVolume(w database.Wanted) *corev1ac.VolumeApplyConfiguration {
 	return corev1ac.Volume().WithName(scriptsVolumeName).WithConfigMap(
 		corev1ac.ConfigMapVolumeSource().WithName(scriptsOf(w).Name).WithDefaultMode(0o444))
-}
-
-// secretVolume has some keys of a Secret; the pod waits until they are there.
-func secretVolume(name, secret string, keys ...string) *corev1ac.VolumeApplyConfiguration {
-	source := corev1ac.SecretVolumeSource().WithSecretName(secret).WithDefaultMode(0o440)
-	for _, k := range keys {
-		source.WithItems(corev1ac.KeyToPath().WithKey(k).WithPath(k))
-	}
-	return corev1ac.Volume().WithName(name).WithSecret(source)
-}
-
-func tmp() *corev1ac.VolumeApplyConfiguration {
-	return corev1ac.Volume().WithName(tmpVolume).WithEmptyDir(corev1ac.EmptyDirVolumeSource().WithSizeLimit(resource.MustParse("256Mi")))
 }
 
 // shm is what parallel queries share; the runtime's own 64 MiB end them. It counts as the container's memory.
@@ -149,11 +115,4 @@ func fill(list corev1.ResourceList, a *v1alpha1.ResourceAmounts) {
 			list[name] = q
 		}
 	}
-}
-
-// amounts of a container that works for a while: at most one core.
-func amounts(cpu, memory, memoryLimit string) *corev1ac.ResourceRequirementsApplyConfiguration {
-	return corev1ac.ResourceRequirements().
-		WithRequests(corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}).
-		WithLimits(corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse(memoryLimit)})
 }

@@ -4,6 +4,7 @@
 package builtin
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/jobs"
 )
 
 func host(w database.Wanted) string { return w.Resource + "." + w.Namespace + ".svc" }
@@ -51,7 +53,7 @@ func why(w database.Wanted, have database.Objects) (string, bool) {
 	if text, failed := volumeTrouble(w, have[volume(w)]); failed {
 		return text, true
 	}
-	p := podOf(have[pod(w)])
+	p := jobs.Pod(have[pod(w)])
 	if p == nil {
 		return conditionOf(have[statefulSet(w)], fmt.Sprintf("StatefulSet %s has no pod yet.", w.Resource)), false
 	}
@@ -60,7 +62,7 @@ func why(w database.Wanted, have database.Objects) (string, bool) {
 			return text, failed
 		}
 	}
-	if text := waiting(p); text != "" {
+	if text := cmp.Or(jobs.Waiting(p), closed(p)); text != "" {
 		return text, false
 	}
 	return fmt.Sprintf("Pod %s starts. See its log: kubectl logs -n %s %s", p.Name, w.Namespace, p.Name), false
@@ -91,11 +93,11 @@ func containerTrouble(w database.Wanted, s corev1.ContainerStatus) (string, bool
 		switch wait.Reason {
 		case "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull":
 			if s.Name == Fetch {
-				return fmt.Sprintf("The image %s of the operator cannot be pulled: %s", s.Image, clip(wait.Message)), true
+				return fmt.Sprintf("The image %s of the operator cannot be pulled: %s", s.Image, jobs.Clip(wait.Message)), true
 			}
-			return fmt.Sprintf("The image %s cannot be pulled: %s Check parameters.builtIn.image of DatabaseClass %s and engine.version.", s.Image, clip(wait.Message), w.Class), true
+			return fmt.Sprintf("The image %s cannot be pulled: %s Check parameters.builtIn.image of DatabaseClass %s and engine.version.", s.Image, jobs.Clip(wait.Message), w.Class), true
 		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
-			return fmt.Sprintf("Container %s of pod %s-0 cannot be made: %s", s.Name, w.Resource, clip(wait.Message)), true
+			return fmt.Sprintf("Container %s of pod %s-0 cannot be made: %s", s.Name, w.Resource, jobs.Clip(wait.Message)), true
 		}
 	}
 	last := s.State.Terminated
@@ -106,37 +108,20 @@ func containerTrouble(w database.Wanted, s corev1.ContainerStatus) (string, bool
 		return "", false
 	}
 	if s.Name == Fetch {
-		return fmt.Sprintf("Snapshot %s cannot be fetched: %s Check spec.restoreFrom.snapshotName; it counts only at creation, so make another DatabaseClaim.", w.Restore, said(last)), true
+		return fmt.Sprintf("Snapshot %s cannot be fetched: %s Check spec.restoreFrom.snapshotName; it counts only at creation, so make another DatabaseClaim.", w.Restore, jobs.Said(last)), true
 	}
-	return fmt.Sprintf("PostgreSQL does not start: %s See kubectl logs -n %s %s-0 --previous", said(last), w.Namespace, w.Resource), true
+	return fmt.Sprintf("PostgreSQL does not start: %s See kubectl logs -n %s %s-0 --previous", jobs.Said(last), w.Namespace, w.Resource), true
 }
 
-// waiting is what a pod waits for that has not started; empty when it has.
-func waiting(p *corev1.Pod) string {
+// closed is a server that nobody can use; empty when there is none.
+func closed(p *corev1.Pod) string {
 	if p == nil {
 		return ""
 	}
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return fmt.Sprintf("No node takes pod %s: %s", p.Name, clip(c.Message))
+	for _, s := range p.Status.ContainerStatuses {
+		if s.State.Running != nil && s.Name == Server && s.Started != nil && *s.Started && !s.Ready {
+			return fmt.Sprintf("PostgreSQL runs in pod %s, but the user of the Secret cannot log in. See kubectl describe pod and the pod's log.", p.Name)
 		}
-	}
-	for _, s := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
-		if text := idleness(p.Name, s); text != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-// idleness is what a container waits for, or what a server does that nobody can use; empty when there is nothing to say.
-func idleness(pod string, s corev1.ContainerStatus) string {
-	wait := s.State.Waiting
-	switch {
-	case wait != nil && wait.Reason != "PodInitializing" && wait.Reason != "ContainerCreating":
-		return fmt.Sprintf("Container %s of pod %s waits: %s", s.Name, pod, strings.TrimSpace(wait.Reason+" "+clip(wait.Message)))
-	case s.State.Running != nil && s.Name == Server && s.Started != nil && *s.Started && !s.Ready:
-		return fmt.Sprintf("PostgreSQL runs in pod %s, but the user of the Secret cannot log in. See kubectl describe pod and the pod's log.", pod)
 	}
 	return ""
 }
@@ -147,7 +132,7 @@ func conditionOf(s *unstructured.Unstructured, text string) string {
 	for _, item := range conditions {
 		if c, ok := item.(map[string]any); ok {
 			if message, _ := c["message"].(string); message != "" {
-				return text + " " + clip(message)
+				return text + " " + jobs.Clip(message)
 			}
 		}
 	}
@@ -161,7 +146,7 @@ func growth(v *unstructured.Unstructured) string {
 		if c, ok := item.(map[string]any); ok && c["status"] == "True" {
 			message, _ := c["message"].(string)
 			kind, _ := c["type"].(string)
-			return strings.TrimSpace(kind + " " + clip(message))
+			return strings.TrimSpace(kind + " " + jobs.Clip(message))
 		}
 	}
 	return "Whether it can, its StorageClass says: allowVolumeExpansion."

@@ -6,22 +6,27 @@ package builtin
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/bundle/report"
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/jobs"
 	podparts "github.com/beanpod-dev/beanpod/internal/desired/pod"
 )
 
 // snapshotSeconds is how long a dump, its check and its way to the store may take together, images included.
 const snapshotSeconds = 2 * 3600
 
-func snapshotJob(w database.Wanted, name string) string { return w.Resource + "-s-" + short(name, 10) }
+func snapshotJob(w database.Wanted, name string) string {
+	return w.Resource + "-s-" + jobs.Short(name, 10)
+}
 
 // SnapshotRefs implements database.Provider.
 func (Provider) SnapshotRefs(w database.Wanted, name string) []database.Ref {
 	job := snapshotJob(w, name)
-	return []database.Ref{jobRef(job), database.PodOf(job)}
+	return []database.Ref{jobs.Ref(job), database.PodOf(job)}
 }
 
 // Snapshot implements database.Provider: a logical dump in the artifact store, under the snapshot's name. One Job makes it, once: it
@@ -31,19 +36,19 @@ func (Provider) Snapshot(w database.Wanted, name string, have database.Objects) 
 	if impossible(w, name) != "" {
 		return nil
 	}
-	check := postgres(w, have, Check, "check.sh").WithVolumeMounts(mount(workVolume, workDir)).WithResources(amounts("100m", "256Mi", "1Gi"))
+	check := postgres(w, have, Check, "check.sh").WithVolumeMounts(jobs.Mount(workVolume, workDir)).WithResources(jobs.Amounts("100m", "256Mi", "1Gi"))
 	dump := postgres(w, have, Dump, "dump.sh").
 		WithEnv(corev1ac.EnvVar().WithName("BEANPOD_HOST").WithValue(host(w))).
-		WithVolumeMounts(mount(workVolume, workDir), mount(adminVolume, adminDir).WithReadOnly(true)).
-		WithResources(amounts("100m", "128Mi", "512Mi"))
+		WithVolumeMounts(jobs.Mount(workVolume, workDir), jobs.Mount(adminVolume, adminDir).WithReadOnly(true)).
+		WithResources(jobs.Amounts("100m", "128Mi", "512Mi"))
 	// What a dump restores to needs at most as much as the database's own disk.
 	room := dumps()
 	room.Add(quantity(w.Storage))
-	spec := podSpec().
-		WithVolumes(scriptsVolume(w), tmp(), work(room), secretVolume(adminVolume, AdminSecret(w), "password"), podparts.Token()).
+	spec := jobs.PodSpec(postgresUser).
+		WithVolumes(scriptsVolume(w), jobs.Tmp(), work(room), jobs.SecretVolume(adminVolume, AdminSecret(w), "password"), podparts.Token()).
 		WithInitContainers(dump, check).WithContainers(bundle(w, Push, "push", "--name", name, "--file", snapshotFile))
-	return []database.Object{job(w, order{
-		name: snapshotJob(w, name), annotations: map[string]string{v1alpha1.AnnotationSnapshot: name}, spec: spec, seconds: snapshotSeconds,
+	return []database.Object{jobs.New(w, jobs.Order{
+		Name: snapshotJob(w, name), Annotations: map[string]string{v1alpha1.AnnotationSnapshot: name}, Spec: spec, Seconds: snapshotSeconds,
 	})}
 }
 
@@ -61,7 +66,7 @@ func impossible(w database.Wanted, name string) string {
 // ReadSnapshot implements database.Provider.
 func (Provider) ReadSnapshot(w database.Wanted, name string, have database.Objects) database.SnapshotFacts {
 	job := snapshotJob(w, name)
-	o := have[jobRef(job)]
+	o := have[jobs.Ref(job)]
 	if o == nil {
 		why := impossible(w, name)
 		return database.SnapshotFacts{Failed: why != "", Message: why}
@@ -72,12 +77,12 @@ func (Provider) ReadSnapshot(w database.Wanted, name string, have database.Objec
 		out.Message = fmt.Sprintf("Job %s took a snapshot of another database; choose another name than %q.", job, name)
 		return out
 	}
-	done, failed, message := ended(job, have)
+	done, failed, message := jobs.Ended(job, have)
 	out.Usable, out.Failed = done, failed
 	switch {
 	case done:
 		out.Message = fmt.Sprintf("Snapshot %s is in the artifact store; it was restored and compared with the database.", name)
-		if r := result(podOf(have[database.PodOf(job)]), Push); r != nil {
+		if r := result(jobs.Pod(have[database.PodOf(job)]), Push); r != nil {
 			out.Message = fmt.Sprintf("Snapshot %s is in the artifact store (%d bytes, sha256:%s); it was restored and compared with the database.", name, r.SizeBytes, r.SHA256)
 		}
 	case failed:
@@ -86,4 +91,19 @@ func (Provider) ReadSnapshot(w database.Wanted, name string, have database.Objec
 		out.Message = fmt.Sprintf("Job %s takes snapshot %s. %s", job, name, message)
 	}
 	return out
+}
+
+// result is what the bundle program reported at the end; nil when its pod is gone.
+func result(p *corev1.Pod, container string) *report.Object {
+	if p == nil {
+		return nil
+	}
+	for _, s := range p.Status.ContainerStatuses {
+		if t := s.State.Terminated; t != nil && s.Name == container {
+			if r, err := report.Decode([]byte(t.Message)); err == nil {
+				return r.Snapshot
+			}
+		}
+	}
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/jobs"
 	podparts "github.com/beanpod-dev/beanpod/internal/desired/pod"
 )
 
@@ -39,7 +40,7 @@ func statefulSetIntent(w database.Wanted, have database.Objects) map[string]any 
 		WithPersistentVolumeClaimRetentionPolicy(appsv1ac.StatefulSetPersistentVolumeClaimRetentionPolicy().
 			WithWhenDeleted(appsv1.RetainPersistentVolumeClaimRetentionPolicyType).WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
 		WithTemplate(template(w, have)))
-	out := intent(w, w.Resource, config)
+	out := jobs.Intent(w, w.Resource, config)
 	spec := out["spec"].(map[string]any)
 	if s != nil {
 		if kept, ok, err := unstructured.NestedSlice(s.Object, "spec", "volumeClaimTemplates"); ok && err == nil {
@@ -58,7 +59,7 @@ func claim(w database.Wanted) map[string]any {
 	if p := w.Parameters.BuiltIn; p != nil && p.StorageClassName != "" {
 		spec.WithStorageClassName(p.StorageClassName)
 	}
-	out := intent(w, dataVolume, corev1ac.PersistentVolumeClaim("", "").WithSpec(spec))
+	out := jobs.Intent(w, dataVolume, corev1ac.PersistentVolumeClaim("", "").WithSpec(spec))
 	delete(out["metadata"].(map[string]any), "namespace")
 	return out
 }
@@ -75,8 +76,8 @@ func template(w database.Wanted, have database.Objects) *corev1ac.PodTemplateSpe
 			labels[v1alpha1.LabelDatabase] = was
 		}
 	}
-	spec := podSpec().WithTerminationGracePeriodSeconds(graceSeconds).
-		WithVolumes(scriptsVolume(w), secretVolume(appVolume, w.Secret, "username", "password"), secretVolume(adminVolume, AdminSecret(w), "password"), tmp(), shm()).
+	spec := jobs.PodSpec(postgresUser).WithTerminationGracePeriodSeconds(graceSeconds).
+		WithVolumes(scriptsVolume(w), jobs.SecretVolume(appVolume, w.Secret, "username", "password"), jobs.SecretVolume(adminVolume, AdminSecret(w), "password"), jobs.Tmp(), shm()).
 		WithContainers(server(w, have))
 	out := corev1ac.PodTemplateSpec().WithLabels(labels).WithSpec(spec)
 	if w.Restore != "" {
@@ -89,7 +90,7 @@ func template(w database.Wanted, have database.Objects) *corev1ac.PodTemplateSpe
 func server(w database.Wanted, have database.Objects) *corev1ac.ContainerApplyConfiguration {
 	c := postgres(w, have, Server, "start.sh").
 		WithPorts(corev1ac.ContainerPort().WithName("postgres").WithContainerPort(Port).WithProtocol(corev1.ProtocolTCP)).
-		WithVolumeMounts(mount(dataVolume, dataDir), mount(appVolume, appDir).WithReadOnly(true), mount(adminVolume, adminDir).WithReadOnly(true), mount(shmVolume, "/dev/shm")).
+		WithVolumeMounts(jobs.Mount(dataVolume, dataDir), jobs.Mount(appVolume, appDir).WithReadOnly(true), jobs.Mount(adminVolume, adminDir).WithReadOnly(true), jobs.Mount(shmVolume, "/dev/shm")).
 		// The server's first signal must be its fast shutdown; the second, which follows, does nothing then.
 		WithLifecycle(corev1ac.Lifecycle().WithPreStop(corev1ac.LifecycleHandler().WithExec(exec("stop.sh")))).
 		WithStartupProbe(probe("started.sh", startupPeriod, startupTries)).
@@ -97,7 +98,7 @@ func server(w database.Wanted, have database.Objects) *corev1ac.ContainerApplyCo
 		WithLivenessProbe(probe("alive.sh", 20, 6)).
 		WithResources(resources(w.Resources))
 	if w.Restore != "" {
-		c.WithEnv(corev1ac.EnvVar().WithName("BEANPOD_RESTORE").WithValue(w.Restore)).WithVolumeMounts(mount(workVolume, workDir))
+		c.WithEnv(corev1ac.EnvVar().WithName("BEANPOD_RESTORE").WithValue(w.Restore)).WithVolumeMounts(jobs.Mount(workVolume, workDir))
 	}
 	return c
 }
@@ -105,7 +106,7 @@ func server(w database.Wanted, have database.Objects) *corev1ac.ContainerApplyCo
 // fetch brings the snapshot to a database that is not there yet.
 func fetch(w database.Wanted, have database.Objects) *corev1ac.ContainerApplyConfiguration {
 	c := bundle(w, Fetch, "fetch", "--name", w.Restore, "--file", snapshotFile, "--unless", dataDir+"/pgdata").
-		WithVolumeMounts(mount(dataVolume, dataDir).WithReadOnly(true))
+		WithVolumeMounts(jobs.Mount(dataVolume, dataDir).WithReadOnly(true))
 	if s := have[statefulSet(w)]; s != nil && running(w, have) { // it has done its work; another image would restart the server
 		if was := imageOf(s, Fetch); was != "" {
 			c.WithImage(was)
