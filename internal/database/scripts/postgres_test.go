@@ -1,7 +1,7 @@
 // Copyright The Beanpod Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package builtin_test
+package scripts_test
 
 import (
 	"bytes"
@@ -66,7 +66,7 @@ func newLab(t *testing.T) *lab {
 	for _, sub := range []string{"data", "work", "run", "app", "admin", "rotation"} {
 		l.must(os.Mkdir(filepath.Join(dir, sub), 0o700))
 	}
-	l.must(os.CopyFS(dir+"/scripts", os.DirFS("scripts")))
+	l.must(os.CopyFS(dir+"/scripts", os.DirFS("files")))
 	l.write("app/password", appPassword)
 	l.write("app/username", "Ebroot")
 	l.write("admin/password", adminPassword)
