@@ -26,8 +26,8 @@ func (r *Reconciler) rotate(ctx context.Context, p *pass) error {
 		return nil
 	}
 	rotator, ok := p.provider.(database.Rotator)
-	if !ok {
-		p.event(corev1.EventTypeWarning, "RotationUnsupported", "Rotate", fmt.Sprintf("The provider %s cannot rotate passwords; take the annotation %s away.", p.wanted.Provider, v1alpha1.AnnotationRotateRequested))
+	if why := p.unrotatable(); why != "" || !ok {
+		p.event(corev1.EventTypeWarning, "RotationUnsupported", "Rotate", fmt.Sprintf("%s Take the annotation %s away.", why, v1alpha1.AnnotationRotateRequested))
 		return nil
 	}
 	rotation := rotator.Rotation(p.wanted, token)
@@ -49,6 +49,17 @@ func (r *Reconciler) rotate(ctx context.Context, p *pass) error {
 		return nil
 	}
 	return r.switchLogin(ctx, p, rotator, rotation)
+}
+
+// unrotatable says why the password of this database cannot be rotated; empty: it can.
+func (p *pass) unrotatable() string {
+	if _, ok := p.provider.(database.Rotator); !ok {
+		return fmt.Sprintf("The provider %s cannot rotate passwords.", p.wanted.Provider)
+	}
+	if u, ok := p.provider.(database.Unrotatable); ok {
+		return u.Unrotatable(p.wanted, p.have)
+	}
+	return ""
 }
 
 // switchLogin publishes the new login, and ends the others once nobody needs them.
