@@ -58,7 +58,7 @@ func manifests() map[string]map[string]any {
 		"restored":  provider.Objects(wanted(restored), nil)[0].Intent,
 		"sqlserver": provider.Objects(wanted(sqlserver), nil)[0].Intent,
 		"released":  provider.Release(wanted(), nil)[0].Intent,
-		"login":     provider.Objects(wanted(), have)[2].Intent,
+		"login":     provider.Objects(wanted(restored), have)[2].Intent,
 		"rotate":    provider.Add(wanted(), r, have)[0].Intent,
 		"retire":    provider.Drop(wanted(), r, have)[0].Intent,
 		"snapshot":  provider.Snapshot(wanted(), "shop-db-final", nil)[0].Intent,

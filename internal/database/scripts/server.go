@@ -44,9 +44,13 @@ func LoginJob(w database.Wanted) string { return w.Resource + "-login-" + jobs.S
 
 // Login makes the application's user and database, with the password of the Secret with the credentials; nothing when it can log in already.
 func (s Server) Login(w database.Wanted) database.Object {
+	var restore []*corev1ac.EnvVarApplyConfiguration
+	if w.Restore != "" { // logins of the database that the snapshot is of end
+		restore = append(restore, env("BEANPOD_RESTORE", w.Restore))
+	}
 	return jobs.New(w, jobs.Order{
 		Name: LoginJob(w), Retries: loginTries, KeptSeconds: week, InPlace: true,
-		Spec: s.pod(w, Login, "login.sh", jobs.SecretVolume(AppVolume, w.Secret, "username", "password"), AppDir),
+		Spec: s.pod(w, Login, "login.sh", jobs.SecretVolume(AppVolume, w.Secret, "username", "password"), AppDir, restore...),
 	})
 }
 
