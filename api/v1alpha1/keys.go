@@ -72,6 +72,8 @@ const (
 	AnnotationBindingOf = "beanpod.dev/binding-of"
 	// AnnotationEngineVersion is the version of the software that the data are of, on the objects of providers that do not say it themselves.
 	AnnotationEngineVersion = "beanpod.dev/engine-version"
+	// AnnotationLoginMade says that the application's user was made in the database.
+	AnnotationLoginMade = "beanpod.dev/login-made"
 	// AnnotationLoginSince, on the Secret, is when a rotation put the present login there, in RFC 3339.
 	AnnotationLoginSince = "beanpod.dev/login-since"
 	// AnnotationRetained, on the Secret, says as JSON what a claim left behind and how to take it over: see spec.adopt.

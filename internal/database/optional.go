@@ -15,9 +15,18 @@ type Examiner interface {
 	Examine(w Wanted, have Objects) []Problem
 }
 
-// Administered is a Provider whose databases have a user for the operator's own work: the controller makes a Secret with its password.
+// Administered is a Provider whose databases have a user for the operator's own work: the controller makes a Secret with its password. Empty:
+// this one has none.
 type Administered interface {
 	AdminSecret(w Wanted) string
+}
+
+// AdminSecret names the Secret with the password of the operator's own user; empty: there is none.
+func AdminSecret(p Provider, w Wanted) string {
+	if a, ok := p.(Administered); ok {
+		return a.AdminSecret(w)
+	}
+	return ""
 }
 
 // Labeller is a Provider that looks for labels on the Secret with the credentials.
@@ -64,6 +73,12 @@ type Rotator interface {
 	// Drop ends all other logins and their connections, after it has logged in with the new one.
 	Drop(w Wanted, r Rotation, have Objects) []Object
 	ReadDrop(w Wanted, r Rotation, have Objects) Progress
+}
+
+// Unrotatable is a Rotator that cannot do it for every database: it says why not, and what to do, in sentences. Empty: it can. It is asked with every
+// Refs read.
+type Unrotatable interface {
+	Unrotatable(w Wanted, have Objects) string
 }
 
 // jobPods begins the name of a Ref that PodOf made; no object has such a name.

@@ -292,11 +292,10 @@ func (r *Reconciler) leave(ctx context.Context, p *pass, o deletion.Observed) er
 		return r.letGo(ctx, p)
 	}
 	if p.provider != nil && p.wanted.Secret != "" && o.Provider == deletion.Absent {
-		names := []string{p.wanted.Secret}
-		if admin, ok := p.provider.(database.Administered); ok {
-			names = append(names, admin.AdminSecret(p.wanted))
-		}
-		for _, name := range names {
+		for _, name := range []string{p.wanted.Secret, database.AdminSecret(p.provider, p.wanted)} {
+			if name == "" {
+				continue
+			}
 			if err := r.provision.Forget(ctx, p.claim.Namespace, name, p.wanted.ID); err != nil {
 				return err
 			}

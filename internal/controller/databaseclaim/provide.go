@@ -266,9 +266,9 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) error {
 	if err := r.secretProblem(p.wanted.Secret, p.wanted.Resource, err); err != nil {
 		return err
 	}
-	if admin, ok := p.provider.(database.Administered); ok {
-		err := r.provision.Password(ctx, p.claim.Namespace, admin.AdminSecret(p.wanted), "", p.wanted.Labels(), p.wanted.Annotations())
-		if err := r.secretProblem(admin.AdminSecret(p.wanted), p.wanted.Resource, err); err != nil {
+	if admin := database.AdminSecret(p.provider, p.wanted); admin != "" {
+		err := r.provision.Password(ctx, p.claim.Namespace, admin, "", p.wanted.Labels(), p.wanted.Annotations())
+		if err := r.secretProblem(admin, p.wanted.Resource, err); err != nil {
 			return err
 		}
 	}

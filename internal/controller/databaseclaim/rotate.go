@@ -26,8 +26,8 @@ func (r *Reconciler) rotate(ctx context.Context, p *pass) error {
 		return nil
 	}
 	rotator, ok := p.provider.(database.Rotator)
-	if !ok {
-		p.event(corev1.EventTypeWarning, "RotationUnsupported", "Rotate", fmt.Sprintf("The provider %s cannot rotate passwords; take the annotation %s away.", p.wanted.Provider, v1alpha1.AnnotationRotateRequested))
+	if why := p.unrotatable(); why != "" || !ok {
+		p.endRotation(token, "RotationUnsupported", why)
 		return nil
 	}
 	rotation := rotator.Rotation(p.wanted, token)
@@ -36,7 +36,7 @@ func (r *Reconciler) rotate(ctx context.Context, p *pass) error {
 	}
 	switch add := rotator.ReadAdd(p.wanted, rotation, p.have); {
 	case add.Failed:
-		p.failRotation(token, add.Message)
+		p.endRotation(token, "RotationFailed", add.Message)
 		return nil
 	case !add.Exists:
 		p.waits = append(p.waits, whileMaking)
@@ -51,6 +51,17 @@ func (r *Reconciler) rotate(ctx context.Context, p *pass) error {
 	return r.switchLogin(ctx, p, rotator, rotation)
 }
 
+// unrotatable says why the password of this database cannot be rotated; empty: it can.
+func (p *pass) unrotatable() string {
+	if _, ok := p.provider.(database.Rotator); !ok {
+		return fmt.Sprintf("The provider %s cannot rotate passwords.", p.wanted.Provider)
+	}
+	if u, ok := p.provider.(database.Unrotatable); ok {
+		return u.Unrotatable(p.wanted, p.have)
+	}
+	return ""
+}
+
 // switchLogin publishes the new login, and ends the others once nobody needs them.
 func (r *Reconciler) switchLogin(ctx context.Context, p *pass, rotator database.Rotator, rotation database.Rotation) error {
 	version, since, err := r.provision.Login(ctx, p.claim.Namespace, p.wanted.Secret, rotation.Role, rotation.PasswordSecret)
@@ -59,7 +70,8 @@ func (r *Reconciler) switchLogin(ctx context.Context, p *pass, rotator database.
 	}
 	p.waits = append(p.waits, whileMaking)
 	if since.IsZero() {
-		p.event(corev1.EventTypeNormal, "Rotating", "Rotate", fmt.Sprintf("Secret %s has the new login %s; the old one ends once every Environment runs with it.", p.wanted.Secret, rotation.Role))
+		// At once: the status does not change yet.
+		r.Recorder.Eventf(p.claim, nil, corev1.EventTypeNormal, "Rotating", "Rotate", "Secret %s has the new login %s; the old one ends once every Environment runs with it.", p.wanted.Secret, rotation.Role)
 		return nil
 	}
 	if left := since.Add(overlap).Sub(p.at); left > 0 {
@@ -71,7 +83,7 @@ func (r *Reconciler) switchLogin(ctx context.Context, p *pass, rotator database.
 	}
 	switch drop := rotator.ReadDrop(p.wanted, rotation, p.have); {
 	case drop.Failed:
-		p.failRotation(rotation.Token, drop.Message)
+		p.endRotation(rotation.Token, "RotationFailed", drop.Message)
 		return nil
 	case !drop.Exists:
 		return r.provision.Apply(ctx, rotator.Drop(p.wanted, rotation, p.have), p.have)
@@ -86,9 +98,10 @@ func (r *Reconciler) switchLogin(ctx context.Context, p *pass, rotator database.
 	return nil
 }
 
-func (p *pass) failRotation(token, message string) {
+// endRotation gives up what a token asks for. Events are told with a change of the status, which the token is.
+func (p *pass) endRotation(token, reason, message string) {
 	p.operated().Rotate = token
-	p.event(corev1.EventTypeWarning, "RotationFailed", "Rotate", message)
+	p.event(corev1.EventTypeWarning, reason, "Rotate", message)
 }
 
 // behind says whether an Environment has instances with an earlier version of the Secret.

@@ -76,3 +76,45 @@ func (toy) Release(database.Wanted, database.Objects) []database.Object { return
 func (toy) Doomed(w database.Wanted, _ database.Objects) []database.Ref {
 	return []database.Ref{ref(w.Resource), ref(w.Resource + "-volume")}
 }
+
+func (toy) Unrotatable(w database.Wanted, _ database.Objects) string {
+	if w.Engine != "postgres" {
+		return "The engine " + w.Engine + " of toys has no rotation."
+	}
+	return ""
+}
+
+func (toy) Rotation(w database.Wanted, token string) database.Rotation {
+	return database.Rotation{Token: token, Role: w.Username + "_" + token, PasswordSecret: w.Resource + "-r-" + token}
+}
+
+func (toy) RotationRefs(w database.Wanted, r database.Rotation) []database.Ref {
+	return []database.Ref{ref(w.Resource + "-add-" + r.Token), ref(w.Resource + "-end-" + r.Token)}
+}
+
+func (toy) Add(w database.Wanted, r database.Rotation, _ database.Objects) []database.Object {
+	return step(w, w.Resource+"-add-"+r.Token)
+}
+
+func (toy) Drop(w database.Wanted, r database.Rotation, _ database.Objects) []database.Object {
+	return step(w, w.Resource+"-end-"+r.Token)
+}
+
+func (toy) ReadAdd(w database.Wanted, r database.Rotation, have database.Objects) database.Progress {
+	return progress(have[ref(w.Resource+"-add-"+r.Token)])
+}
+
+func (toy) ReadDrop(w database.Wanted, r database.Rotation, have database.Objects) database.Progress {
+	return progress(have[ref(w.Resource+"-end-"+r.Token)])
+}
+
+func step(w database.Wanted, name string) []database.Object {
+	return []database.Object{{Ref: ref(name), Once: true, Intent: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": w.Metadata(name)}}}
+}
+
+func progress(o *unstructured.Unstructured) database.Progress {
+	if o == nil {
+		return database.Progress{}
+	}
+	return database.Progress{Exists: true, Done: says(o, "is") == "done", Failed: says(o, "is") == "failed", Message: "The toy failed."}
+}

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package builtin is the provider BuiltIn: one PostgreSQL in a StatefulSet with a volume, for development. Pure; called by
-// internal/controller/databaseclaim through database.Provider. What runs in the pods are the scripts beside it, which are tested with
-// real PostgreSQL; docs/spec/databases-builtin.md says what they promise.
+// internal/controller/databaseclaim through database.Provider. What runs in the pods are internal/database/scripts;
+// docs/spec/databases-builtin.md says what they promise.
 package builtin
 
 import (
@@ -19,11 +19,10 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/scripts"
 )
 
 const (
-	// DefaultVersion is what a claim gets that names none, and whose class names none.
-	DefaultVersion = "17"
 	// oldest major version that the scripts know.
 	oldest = 13
 	// Port is where every database answers.
@@ -45,7 +44,7 @@ var (
 )
 
 // Provider implements database.Provider, database.Examiner and database.Rotator.
-type Provider struct{}
+type Provider struct{ scripts.Rotations }
 
 // AdminSecret is the Secret with the superuser's password under the key password: letters, digits, _ and - only. The controller makes it
 // before anything else, random, with the Labels and Annotations of internal/database. It lives as long as the data.
@@ -69,9 +68,6 @@ func service(w database.Wanted) database.Ref {
 func policy(w database.Wanted) database.Ref {
 	return database.Ref{GroupVersionKind: NetworkPolicy, Name: w.Resource}
 }
-func scriptsOf(w database.Wanted) database.Ref {
-	return database.Ref{GroupVersionKind: ConfigMap, Name: w.Resource + "-scripts"}
-}
 
 // Kinds implements database.Provider.
 func (Provider) Kinds() []schema.GroupVersionKind {
@@ -85,13 +81,13 @@ func (Provider) Install() string {
 
 // Refs implements database.Provider.
 func (Provider) Refs(w database.Wanted) []database.Ref {
-	return []database.Ref{statefulSet(w), volume(w), pod(w), service(w), policy(w), scriptsOf(w)}
+	return []database.Ref{statefulSet(w), volume(w), pod(w), service(w), policy(w), scripts.Ref(w)}
 }
 
 // Objects implements database.Provider. The volume comes last: a StorageClass may refuse to let it grow.
 func (Provider) Objects(w database.Wanted, have database.Objects) []database.Object {
 	out := []database.Object{
-		{Ref: scriptsOf(w), Intent: scriptsIntent(w)}, {Ref: policy(w), Intent: policyIntent(w)}, {Ref: service(w), Intent: serviceIntent(w)},
+		scripts.ConfigMap(w), {Ref: policy(w), Intent: policyIntent(w)}, {Ref: service(w), Intent: serviceIntent(w)},
 		{Ref: statefulSet(w), Intent: statefulSetIntent(w, have)},
 	}
 	if v := have[volume(w)]; v != nil {
@@ -105,7 +101,7 @@ func (Provider) Release(database.Wanted, database.Objects) []database.Object { r
 
 // Doomed implements database.Provider. The volume waits by itself until the pod is gone.
 func (Provider) Doomed(w database.Wanted, _ database.Objects) []database.Ref {
-	return []database.Ref{statefulSet(w), volume(w), service(w), policy(w), scriptsOf(w), {GroupVersionKind: Secret, Name: AdminSecret(w)}}
+	return []database.Ref{statefulSet(w), volume(w), service(w), policy(w), scripts.Ref(w), {GroupVersionKind: Secret, Name: AdminSecret(w)}}
 }
 
 var (
@@ -162,7 +158,7 @@ func recorded(w database.Wanted, have database.Objects) string {
 // version that runs: another major one than that of the data is not even tried.
 func version(w database.Wanted, have database.Objects) string {
 	was := recorded(w, have)
-	wanted := cmp.Or(w.Version, was, DefaultVersion)
+	wanted := cmp.Or(w.Version, was, scripts.DefaultVersion)
 	if was != "" && major(was) != major(wanted) {
 		return was
 	}

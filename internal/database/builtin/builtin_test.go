@@ -65,7 +65,7 @@ func objects(w database.Wanted, have database.Objects) map[string][]database.Obj
 	}
 }
 
-// TestManifests compares what is made with testdata; -update rewrites it. The scripts are left out: they are beside it.
+// TestManifests compares what is made with testdata; -update rewrites it. The scripts are left out: they are files already.
 func TestManifests(t *testing.T) {
 	t.Parallel()
 	for name, w := range map[string]database.Wanted{"minimal": wanted(), "full": wanted(full)} {

@@ -4,9 +4,7 @@
 package builtin
 
 import (
-	"embed"
 	"fmt"
-	"io/fs"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -22,30 +20,9 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/database/jobs"
 )
 
-//go:embed scripts
-var scripts embed.FS
-
 // selector is what the server's pod has for ever, whoever's claim it is.
 func selector(w database.Wanted) map[string]string {
 	return map[string]string{v1alpha1.LabelDatabaseServer: w.Resource}
-}
-
-// scriptsIntent holds every script. They are not part of the pod's template, so that a new release of the operator restarts no database:
-// a pod takes the newer ones when it starts for another reason.
-func scriptsIntent(w database.Wanted) map[string]any {
-	data := map[string]string{}
-	err := fs.WalkDir(scripts, "scripts", func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		text, err := scripts.ReadFile(path)
-		data[e.Name()] = string(text)
-		return err //nolint:wrapcheck // cannot happen
-	})
-	if err != nil {
-		panic(err) // they are part of this program
-	}
-	return jobs.Intent(w, scriptsOf(w).Name, corev1ac.ConfigMap("", "").WithData(data))
 }
 
 // serviceIntent publishes the server whether or not the application can log in: there is one only, and it refuses by itself what it must.

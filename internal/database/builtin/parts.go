@@ -11,44 +11,26 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
 	"github.com/beanpod-dev/beanpod/internal/database/jobs"
+	"github.com/beanpod-dev/beanpod/internal/database/scripts"
 	podparts "github.com/beanpod-dev/beanpod/internal/desired/pod"
 )
 
-// The containers: of the server's pod, of a snapshot's in the order in which they run, and of a rotation's.
+// The containers: of the server's pod, and of a snapshot's in the order in which they run.
 const (
 	Server = "postgres"
 	Fetch  = "fetch"
 	Dump   = "dump"
 	Check  = "check"
 	Push   = "push"
-	Rotate = "rotate"
-	Retire = "retire"
 )
 
 // Where things are in the pods. The scripts have the same as defaults.
 const (
-	dataVolume, dataDir         = "data", "/data"
-	scriptsVolumeName           = "scripts"
-	scriptsDir                  = "/scripts"
-	appVolume, appDir           = "app", "/secrets/app"
-	adminVolume, adminDir       = "admin", "/secrets/admin"
-	rotationVolume, rotationDir = "rotation", "/secrets/rotation"
-	workVolume, workDir         = "work", "/work"
-	shmVolume                   = "shm"
-	snapshotFile                = workDir + "/snapshot.tar"
+	dataVolume, dataDir = "data", "/data"
+	workVolume, workDir = "work", "/work"
+	shmVolume           = "shm"
+	snapshotFile        = workDir + "/snapshot.tar"
 )
-
-// postgresUser is the user of PostgreSQL in the official images, which have an account of that number.
-const postgresUser = 999
-
-// postgres runs a script in the image of PostgreSQL.
-func postgres(w database.Wanted, have database.Objects, name, script string) *corev1ac.ContainerApplyConfiguration {
-	return jobs.Container(name, image(w, have), "sh", scriptsDir+"/"+script).
-		WithEnv(
-			corev1ac.EnvVar().WithName("BEANPOD_DATABASE").WithValue(w.Database),
-			corev1ac.EnvVar().WithName("BEANPOD_USERNAME").WithValue(w.Username)).
-		WithVolumeMounts(jobs.Mount(scriptsVolumeName, scriptsDir).WithReadOnly(true), jobs.Mount(jobs.TmpVolume, "/tmp"))
-}
 
 // bundle runs Beanpod's own program, which may ask the store.
 func bundle(w database.Wanted, name, command string, args ...string) *corev1ac.ContainerApplyConfiguration {
@@ -57,11 +39,6 @@ func bundle(w database.Wanted, name, command string, args ...string) *corev1ac.C
 	}, args...)...).
 		WithVolumeMounts(jobs.Mount(workVolume, workDir), jobs.Mount(podparts.TokenVolume, podparts.TokenDir).WithReadOnly(true)).
 		WithResources(jobs.Amounts("50m", "64Mi", "256Mi"))
-}
-
-func scriptsVolume(w database.Wanted) *corev1ac.VolumeApplyConfiguration {
-	return corev1ac.Volume().WithName(scriptsVolumeName).WithConfigMap(
-		corev1ac.ConfigMapVolumeSource().WithName(scriptsOf(w).Name).WithDefaultMode(0o444))
 }
 
 // shm is what parallel queries share; the runtime's own 64 MiB end them. It counts as the container's memory.
@@ -78,7 +55,7 @@ func work(size resource.Quantity) *corev1ac.VolumeApplyConfiguration {
 }
 
 func exec(script string) *corev1ac.ExecActionApplyConfiguration {
-	return corev1ac.ExecAction().WithCommand("sh", scriptsDir+"/"+script)
+	return corev1ac.ExecAction().WithCommand(scripts.Command(script)...)
 }
 
 func probe(script string, period, failures int32) *corev1ac.ProbeApplyConfiguration {

@@ -13,6 +13,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
 	"github.com/beanpod-dev/beanpod/internal/database"
 	"github.com/beanpod-dev/beanpod/internal/database/jobs"
+	"github.com/beanpod-dev/beanpod/internal/database/scripts"
 	podparts "github.com/beanpod-dev/beanpod/internal/desired/pod"
 )
 
@@ -36,16 +37,16 @@ func (Provider) Snapshot(w database.Wanted, name string, have database.Objects) 
 	if impossible(w, name) != "" {
 		return nil
 	}
-	check := postgres(w, have, Check, "check.sh").WithVolumeMounts(jobs.Mount(workVolume, workDir)).WithResources(jobs.Amounts("100m", "256Mi", "1Gi"))
-	dump := postgres(w, have, Dump, "dump.sh").
+	check := scripts.Container(w, Check, image(w, have), "check.sh").WithVolumeMounts(jobs.Mount(workVolume, workDir)).WithResources(jobs.Amounts("100m", "256Mi", "1Gi"))
+	dump := scripts.Container(w, Dump, image(w, have), "dump.sh").
 		WithEnv(corev1ac.EnvVar().WithName("BEANPOD_HOST").WithValue(host(w))).
-		WithVolumeMounts(jobs.Mount(workVolume, workDir), jobs.Mount(adminVolume, adminDir).WithReadOnly(true)).
+		WithVolumeMounts(jobs.Mount(workVolume, workDir), jobs.Mount(scripts.AdminVolume, scripts.AdminDir).WithReadOnly(true)).
 		WithResources(jobs.Amounts("100m", "128Mi", "512Mi"))
 	// What a dump restores to needs at most as much as the database's own disk.
 	room := dumps()
 	room.Add(quantity(w.Storage))
-	spec := jobs.PodSpec(postgresUser).
-		WithVolumes(scriptsVolume(w), jobs.Tmp(), work(room), jobs.SecretVolume(adminVolume, AdminSecret(w), "password"), podparts.Token()).
+	spec := jobs.PodSpec(scripts.User).
+		WithVolumes(scripts.Volume(w), jobs.Tmp(), work(room), jobs.SecretVolume(scripts.AdminVolume, AdminSecret(w), "password"), podparts.Token()).
 		WithInitContainers(dump, check).WithContainers(bundle(w, Push, "push", "--name", name, "--file", snapshotFile))
 	return []database.Object{jobs.New(w, jobs.Order{
 		Name: snapshotJob(w, name), Annotations: map[string]string{v1alpha1.AnnotationSnapshot: name}, Spec: spec, Seconds: snapshotSeconds,

@@ -17,6 +17,7 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
 	"github.com/beanpod-dev/beanpod/internal/database/jobs"
+	"github.com/beanpod-dev/beanpod/internal/database/scripts"
 	podparts "github.com/beanpod-dev/beanpod/internal/desired/pod"
 )
 
@@ -76,8 +77,8 @@ func template(w database.Wanted, have database.Objects) *corev1ac.PodTemplateSpe
 			labels[v1alpha1.LabelDatabase] = was
 		}
 	}
-	spec := jobs.PodSpec(postgresUser).WithTerminationGracePeriodSeconds(graceSeconds).
-		WithVolumes(scriptsVolume(w), jobs.SecretVolume(appVolume, w.Secret, "username", "password"), jobs.SecretVolume(adminVolume, AdminSecret(w), "password"), jobs.Tmp(), shm()).
+	spec := jobs.PodSpec(scripts.User).WithTerminationGracePeriodSeconds(graceSeconds).
+		WithVolumes(scripts.Volume(w), jobs.SecretVolume(scripts.AppVolume, w.Secret, "username", "password"), jobs.SecretVolume(scripts.AdminVolume, AdminSecret(w), "password"), jobs.Tmp(), shm()).
 		WithContainers(server(w, have))
 	out := corev1ac.PodTemplateSpec().WithLabels(labels).WithSpec(spec)
 	if w.Restore != "" {
@@ -88,9 +89,9 @@ func template(w database.Wanted, have database.Objects) *corev1ac.PodTemplateSpe
 }
 
 func server(w database.Wanted, have database.Objects) *corev1ac.ContainerApplyConfiguration {
-	c := postgres(w, have, Server, "start.sh").
+	c := scripts.Container(w, Server, image(w, have), "start.sh").
 		WithPorts(corev1ac.ContainerPort().WithName("postgres").WithContainerPort(Port).WithProtocol(corev1.ProtocolTCP)).
-		WithVolumeMounts(jobs.Mount(dataVolume, dataDir), jobs.Mount(appVolume, appDir).WithReadOnly(true), jobs.Mount(adminVolume, adminDir).WithReadOnly(true), jobs.Mount(shmVolume, "/dev/shm")).
+		WithVolumeMounts(jobs.Mount(dataVolume, dataDir), jobs.Mount(scripts.AppVolume, scripts.AppDir).WithReadOnly(true), jobs.Mount(scripts.AdminVolume, scripts.AdminDir).WithReadOnly(true), jobs.Mount(shmVolume, "/dev/shm")).
 		// The server's first signal must be its fast shutdown; the second, which follows, does nothing then.
 		WithLifecycle(corev1ac.Lifecycle().WithPreStop(corev1ac.LifecycleHandler().WithExec(exec("stop.sh")))).
 		WithStartupProbe(probe("started.sh", startupPeriod, startupTries)).

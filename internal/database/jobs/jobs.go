@@ -32,14 +32,22 @@ type Order struct {
 	// Retries after the first try, Seconds for everything together, and how long the Job stays when it has ended; 0: for ever.
 	Retries              int32
 	Seconds, KeptSeconds int64
+	// InPlace tries again in the same pod, which keeps what was said last.
+	InPlace bool
 }
 
 // New is a Job that belongs to nobody: it outlives the claim.
 func New(w database.Wanted, o Order) database.Object {
 	o.Spec.WithRestartPolicy(corev1.RestartPolicyNever)
-	spec := batchv1ac.JobSpec().WithBackoffLimit(o.Retries).WithCompletions(1).WithParallelism(1).WithActiveDeadlineSeconds(o.Seconds).
+	if o.InPlace {
+		o.Spec.WithRestartPolicy(corev1.RestartPolicyOnFailure)
+	}
+	spec := batchv1ac.JobSpec().WithBackoffLimit(o.Retries).WithCompletions(1).WithParallelism(1).
 		WithPodReplacementPolicy(batchv1.Failed).
 		WithTemplate(corev1ac.PodTemplateSpec().WithLabels(w.Labels()).WithAnnotations(o.Annotations).WithSpec(o.Spec))
+	if o.Seconds > 0 {
+		spec.WithActiveDeadlineSeconds(o.Seconds)
+	}
 	if o.KeptSeconds > 0 {
 		spec.WithTTLSecondsAfterFinished(int32(o.KeptSeconds)) //nolint:gosec // a week
 	}

@@ -113,6 +113,9 @@ func Waiting(p *corev1.Pod) string {
 		}
 	}
 	for _, s := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
+		if last := s.LastTerminationState.Terminated; last != nil && last.ExitCode != 0 {
+			return fmt.Sprintf("Container %s of pod %s failed and is tried again: %s", s.Name, p.Name, Said(last))
+		}
 		if wait := s.State.Waiting; wait != nil && wait.Reason != "PodInitializing" && wait.Reason != "ContainerCreating" {
 			return fmt.Sprintf("Container %s of pod %s waits: %s", s.Name, p.Name, strings.TrimSpace(wait.Reason+" "+Clip(wait.Message)))
 		}

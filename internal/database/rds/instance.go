@@ -23,15 +23,19 @@ const (
 	defaultBackups = 7
 )
 
-// Objects are the DBInstance.
+// Objects are the DBInstance and, for PostgreSQL, what makes the application's user in it.
 func (Provider) Objects(w database.Wanted, have database.Objects) []database.Object {
+	return append([]database.Object{instanceObject(w, have)}, loginObjects(w, have)...)
+}
+
+func instanceObject(w database.Wanted, have database.Objects) database.Object {
 	instance := have[instanceRef(w)]
 	p := parameters(w)
 	spec := created(w, instance)
 	maps.Copy(spec, disk(w, instance))
 	maps.Copy(spec, map[string]any{
 		"dbInstanceClass":       class(w),
-		"masterUserPassword":    map[string]any{"namespace": w.Namespace, "name": w.Secret, "key": "password"},
+		"masterUserPassword":    map[string]any{"namespace": w.Namespace, "name": masterSecret(w, instance), "key": "password"},
 		"multiAZ":               w.HighAvailability,
 		"publiclyAccessible":    p.Exposure == v1alpha1.RDSPublic,
 		"backupRetentionPeriod": backups(p),
@@ -55,7 +59,10 @@ func (Provider) Objects(w database.Wanted, have database.Objects) []database.Obj
 	intent := map[string]any{
 		"apiVersion": instanceKind.GroupVersion().String(), "kind": instanceKind.Kind, "metadata": metadata(w, w.Resource), "spec": spec,
 	}
-	return []database.Object{{Ref: instanceRef(w), Intent: intent}}
+	if loginMade(w, have) {
+		intent["metadata"].(map[string]any)["annotations"].(map[string]any)[v1alpha1.AnnotationLoginMade] = "true"
+	}
+	return database.Object{Ref: instanceRef(w), Intent: intent}
 }
 
 // metadata tells ACK the region, that nothing in AWS is deleted with an object, and that an object which was lost and is made again finds what
@@ -94,7 +101,10 @@ func created(w database.Wanted, instance *unstructured.Unstructured) map[string]
 		return out
 	}
 	out["masterUsername"], out["storageEncrypted"] = w.Username, true
-	if engines[w.Engine].database > 0 {
+	if w.Engine == postgres {
+		out["masterUsername"] = master
+	}
+	if e := engines[w.Engine]; e.database > 0 && !e.makesNone {
 		out["dbName"] = w.Database
 	}
 	if p.KMSKeyID != "" {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/jobs"
+	"github.com/beanpod-dev/beanpod/internal/database/scripts"
 )
 
 // What RDS takes as a password, whatever the engine: at most PasswordLength printable ASCII characters, none of PasswordExcludes.
@@ -40,7 +42,7 @@ var (
 )
 
 // Provider makes databases with RDS.
-type Provider struct{}
+type Provider struct{ scripts.Rotations }
 
 var _ database.Provider = Provider{}
 
@@ -54,9 +56,10 @@ func (Provider) Install() string {
 	return "install the ACK controller for RDS, 1.11 or newer (https://aws-controllers-k8s.github.io/community)"
 }
 
-// engine is what RDS asks of an engine's names. A limit of 0 says that RDS makes no database.
+// engine is what RDS asks of an engine's names. A limit of 0 says that there is no database of a name; makesNone that RDS does not make it.
 type engine struct {
 	username, database int
+	makesNone          bool
 	reserved           []string
 }
 
@@ -65,7 +68,7 @@ var (
 	oracle    = engine{username: 30, database: 8, reserved: []string{"rdsadmin", "sys", "system"}}
 	sqlserver = engine{username: 128, reserved: []string{"rdsadmin", "sa", "admin"}}
 	engines   = map[string]engine{
-		"postgres": {username: 63, database: 63, reserved: []string{"rdsadmin", "admin"}},
+		"postgres": {username: 63, database: 63, makesNone: true, reserved: []string{"rdsadmin", "admin", master}},
 		"mysql":    mysql, "mariadb": mysql,
 		"oracle-ee": oracle, "oracle-ee-cdb": oracle, "oracle-se2": oracle, "oracle-se2-cdb": oracle,
 		"sqlserver-ee": sqlserver, "sqlserver-se": sqlserver, "sqlserver-ex": sqlserver, "sqlserver-web": sqlserver,
@@ -97,25 +100,32 @@ func (Provider) Problems(w database.Wanted) []database.Problem {
 	if e.database > 0 && len(w.Database) > e.database {
 		add("spec.databaseName", "%q is longer than the %d characters that RDS takes for %s", w.Database, e.database, w.Engine)
 	}
+	if w.Engine == postgres && w.Operator.Image == "" {
+		add("spec.classRef", "a database of DatabaseClass %q needs an image of PostgreSQL to make its user with, and the operator has none; set databases.image in the chart's values", w.Class)
+	}
 	if !strings.HasPrefix(class(w), "db.") {
 		add("spec.instanceClass", "%q is no size of RDS, whose names begin with db.: db.t4g.micro", class(w))
 	}
 	return out
 }
 
-// Refs names the DBInstance.
-func (Provider) Refs(w database.Wanted) []database.Ref { return []database.Ref{instanceRef(w)} }
+// Refs names the DBInstance, first, and what makes the application's user.
+func (Provider) Refs(w database.Wanted) []database.Ref {
+	out := []database.Ref{instanceRef(w)}
+	if w.Engine == postgres {
+		out = append(out, scripts.Ref(w), jobs.Ref(scripts.LoginJob(w)), database.PodOf(scripts.LoginJob(w)))
+	}
+	return out
+}
 
 // Release lifts AWS's protection and tells ACK to delete the database in AWS with the object, without another snapshot. Only after Released the
 // object may be deleted: ACK changes nothing of an object that is being deleted, and AWS would refuse the deletion for ever.
-func (p Provider) Release(w database.Wanted, have database.Objects) []database.Object {
-	out := p.Objects(w, have)
-	for _, o := range out {
-		annotations := o.Intent["metadata"].(map[string]any)["annotations"].(map[string]any)
-		annotations[annotationDeletionPolicy], annotations[annotationSkipFinal] = "delete", "true"
-		o.Intent["spec"].(map[string]any)["deletionProtection"] = false
-	}
-	return out
+func (Provider) Release(w database.Wanted, have database.Objects) []database.Object {
+	o := instanceObject(w, have)
+	annotations := o.Intent["metadata"].(map[string]any)["annotations"].(map[string]any)
+	annotations[annotationDeletionPolicy], annotations[annotationSkipFinal] = "delete", "true"
+	o.Intent["spec"].(map[string]any)["deletionProtection"] = false
+	return []database.Object{o}
 }
 
 // Released says whether ACK has told AWS what Release changed; if not, why. ACK says of no change that it was seen: so its condition must be
@@ -149,12 +159,16 @@ func lastChange(o *unstructured.Unstructured) time.Time {
 	return last
 }
 
-// Doomed names the DBInstance, if it is there.
+// Doomed names the DBInstance, if it is there, and before it the scripts, which alone would not be a database.
 func (Provider) Doomed(w database.Wanted, have database.Objects) []database.Ref {
-	if have[instanceRef(w)] == nil {
+	switch {
+	case have[instanceRef(w)] == nil:
 		return nil
+	case have[scripts.Ref(w)] == nil:
+		return []database.Ref{instanceRef(w)}
+	default:
+		return []database.Ref{scripts.Ref(w), instanceRef(w)}
 	}
-	return []database.Ref{instanceRef(w)}
 }
 
 func instanceRef(w database.Wanted) database.Ref {

@@ -28,6 +28,7 @@ func wanted(tweaks ...func(*database.Wanted)) database.Wanted {
 		Namespace: "shop", Claim: "shop-db", ID: "0f0e0d0c-1111-2222-3333-444455556666", Class: "rds", Provider: v1alpha1.DatabaseRDS,
 		Engine: "postgres", Database: "ebdb", Username: "ebroot", Storage: "5Gi", Resource: "shop-db-db", Secret: "shop-db-binding",
 		Parameters: v1alpha1.DatabaseParameters{RDS: &v1alpha1.RDSParameters{Region: "eu-central-1"}},
+		Operator:   database.Operator{Image: "docker.io/library/postgres"},
 	}
 	for _, tweak := range tweaks {
 		tweak(&w)
@@ -49,14 +50,29 @@ func sqlserver(w *database.Wanted) { w.Engine = "sqlserver-ex" }
 
 // manifests are what the golden files show, and what the real schema is asked to take.
 func manifests() map[string]map[string]any {
+	r := provider.Rotation(wanted(), "2026-11-29")
+	have := database.Objects{provider.Refs(wanted())[0]: up()}
 	return map[string]map[string]any{
 		"minimal":   provider.Objects(wanted(), nil)[0].Intent,
 		"full":      provider.Objects(wanted(full), nil)[0].Intent,
 		"restored":  provider.Objects(wanted(restored), nil)[0].Intent,
 		"sqlserver": provider.Objects(wanted(sqlserver), nil)[0].Intent,
 		"released":  provider.Release(wanted(), nil)[0].Intent,
+		"login":     provider.Objects(wanted(restored), have)[2].Intent,
+		"rotate":    provider.Add(wanted(), r, have)[0].Intent,
+		"retire":    provider.Drop(wanted(), r, have)[0].Intent,
 		"snapshot":  provider.Snapshot(wanted(), "shop-db-final", nil)[0].Intent,
 	}
+}
+
+// up is a DBInstance that serves.
+func up() *unstructured.Unstructured {
+	var o map[string]any
+	if err := yaml.Unmarshal([]byte(served), &o); err != nil {
+		panic(err)
+	}
+	o["status"].(map[string]any)["endpoint"].(map[string]any)["port"] = int64(5432)
+	return &unstructured.Unstructured{Object: o}
 }
 
 // TestManifests compares what is asked for with testdata; -update rewrites it.
@@ -89,7 +105,7 @@ func TestRetained(t *testing.T) {
 	for name, intent := range manifests() {
 		u := unstructured.Unstructured{Object: intent}
 		policy := u.GetAnnotations()["services.k8s.aws/deletion-policy"]
-		if want := map[bool]string{true: "delete", false: "retain"}[name == "released"]; policy != want {
+		if want := map[bool]string{true: "delete", false: "retain"}[name == "released"]; policy != want && u.GetKind() != "Job" {
 			t.Errorf("%s: the deletion policy is %q, not %q", name, policy, want)
 		}
 		protected, set, _ := unstructured.NestedBool(intent, "spec", "deletionProtection")
@@ -112,6 +128,9 @@ func TestProblems(t *testing.T) {
 		"long for mariadb":  {func(w *database.Wanted) { w.Engine, w.Username = "mariadb", long }, []string{"spec.username"}},
 		"not for postgres":  {func(w *database.Wanted) { w.Username = long }, nil},
 		"reserved":          {func(w *database.Wanted) { w.Username = "Admin" }, []string{"spec.username"}},
+		"the master user":   {func(w *database.Wanted) { w.Username = "beanpod" }, []string{"spec.username"}},
+		"no image":          {func(w *database.Wanted) { w.Operator.Image = "" }, []string{"spec.classRef"}},
+		"none needed":       {func(w *database.Wanted) { w.Engine, w.Operator.Image = "mysql", "" }, nil},
 		"not for mysql":     {func(w *database.Wanted) { w.Engine, w.Username = "mysql", "admin" }, nil},
 		"SID of Oracle":     {func(w *database.Wanted) { w.Engine, w.Database = "oracle-se2", "warehouse" }, []string{"spec.databaseName"}},
 		"sqlserver has any": {func(w *database.Wanted) { w.Engine, w.Database = "sqlserver-ex", "warehouse" }, nil},
@@ -249,7 +268,16 @@ func TestDoomed(t *testing.T) {
 	if got := provider.Doomed(w, nil); len(got) != 0 {
 		t.Errorf("nothing is there, and %v is doomed", got)
 	}
-	if got := provider.Doomed(w, instance(t, w, "spec: {}")); len(got) != 1 || got[0].String() != "DBInstance shop-db-db" {
+	have := instance(t, w, "spec: {}")
+	if got := provider.Doomed(w, have); len(got) != 1 || got[0].String() != "DBInstance shop-db-db" {
 		t.Errorf("doomed: %v", got)
+	}
+	have[provider.Refs(w)[1]] = object(t, "ConfigMap", "data: {}")
+	if got := provider.Doomed(w, have); len(got) != 2 || got[1].String() != "DBInstance shop-db-db" {
+		t.Errorf("doomed with the scripts: %v", got)
+	}
+	delete(have, provider.Refs(w)[0])
+	if got := provider.Doomed(w, have); len(got) != 0 {
+		t.Errorf("the scripts alone count as a database: %v", got)
 	}
 }

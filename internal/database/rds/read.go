@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/scripts"
 )
 
 // What RDS calls a database that takes connections. In any other state, and in those that nobody here knows, it counts as not ready.
@@ -35,14 +36,33 @@ var stuck = map[string]string{
 	"unsupported-configuration":                       "correct the DatabaseClass",
 }
 
-// Read says what ACK says of the database.
+// Read says what ACK says of the database, and whether the application's user is there.
 func (Provider) Read(w database.Wanted, have database.Objects) database.Facts {
 	instance := have[instanceRef(w)]
+	facts, advice := served(w, have)
 	if instance == nil {
-		return database.Facts{}
+		return facts
+	}
+	facts.Message = message(w, instance, facts, advice)
+	if facts.Ready && apart(w, instance) && !loginMade(w, have) {
+		_, failed, problem := loginJob(w, have)
+		facts.Ready, facts.Failed = false, failed
+		facts.Message = fmt.Sprintf("DBInstance %s is there, and Job %s makes the user %s in it", w.Resource, scripts.LoginJob(w), w.Username)
+		if problem != "" {
+			facts.Message += ": " + problem
+		}
+	}
+	return facts
+}
+
+// served is what ACK says, with advice for whoever must do something.
+func served(w database.Wanted, have database.Objects) (facts database.Facts, advice string) {
+	instance := have[instanceRef(w)]
+	if instance == nil {
+		return database.Facts{}, ""
 	}
 	state := text(instance, "status", "dbInstanceStatus")
-	facts := database.Facts{
+	facts = database.Facts{
 		Exists: true, Deleting: instance.GetDeletionTimestamp() != nil || state == "deleting" || state == "deleted", ID: identity(instance),
 		Host: text(instance, "status", "endpoint", "address"),
 	}
@@ -59,8 +79,7 @@ func (Provider) Read(w database.Wanted, have database.Objects) database.Facts {
 	advice, isStuck := stuck[state]
 	refused := condition(instance, "ACK.Terminal").status == "True"
 	facts.Failed = !facts.Ready && !facts.Deleting && (isStuck || refused)
-	facts.Message = message(w, instance, facts, advice)
-	return facts
+	return facts, advice
 }
 
 // identity is the ARN, which the next database of the same name would have too, and AWS's own id, which no other one ever has.
@@ -78,7 +97,7 @@ func hasPassword(w database.Wanted, instance *unstructured.Unstructured) bool {
 	if text(instance, "spec", "dbSnapshotIdentifier") == "" {
 		return true
 	}
-	return instance.GetAnnotations()[annotationSecret] == w.Namespace+"/"+w.Secret+".password" &&
+	return instance.GetAnnotations()[annotationSecret] == w.Namespace+"/"+masterSecret(w, instance)+".password" &&
 		text(instance, "status", "pendingModifiedValues", "masterUserPassword") == ""
 }
 

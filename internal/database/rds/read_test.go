@@ -15,7 +15,7 @@ import (
 
 // available is a DBInstance as version 1.11 of ACK's controller writes it.
 const available = `
-metadata: {name: shop-db-db, namespace: shop}
+metadata: {name: shop-db-db, namespace: shop, annotations: {beanpod.dev/login-made: "true"}}
 spec:
   allocatedStorage: 20
   dbInstanceClass: db.t4g.micro
@@ -55,7 +55,7 @@ func TestRead(t *testing.T) {
 	leavingUp.Deleting = true
 	const address, secret = "endpoint: {address: beanpod-shop.c0ffee.eu-central-1.rds.amazonaws.com, hostedZoneID: Z1, port: 5432}", "rds.services.k8s.aws/last-applied-secret-reference"
 	fromSnapshot := []string{"spec:\n", "spec:\n  dbSnapshotIdentifier: s\n"}
-	withSecret := append([]string{"metadata: {", "metadata: {annotations: {" + secret + ": shop/shop-db-binding.password}, "}, fromSnapshot...)
+	withSecret := append([]string{"annotations: {", "annotations: {" + secret + ": shop/shop-db-db-admin.password, "}, fromSnapshot...)
 	for name, tc := range map[string]struct {
 		text string
 		want database.Facts

@@ -2,6 +2,5 @@
 . "$(dirname "$0")/lib.sh"
 await
 secret "$BEANPOD_ROTATION/password" >/dev/null
-export BEANPOD_ROTATION
-over_network postgres "$BEANPOD_ADMIN/password" run_sql --set=owner="$BEANPOD_USERNAME" --set=role="$BEANPOD_ROLE" --file="$scripts/rotate.sql" ||
+typed "$BEANPOD_ROTATION/password" | as_administrator --set=role="$BEANPOD_ROLE" --file="$scripts/rotate.sql" ||
   fail "The new login $BEANPOD_ROLE could not be made; the log of this container says why."

@@ -1,7 +1,7 @@
 // Copyright The Beanpod Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package builtin_test
+package scripts_test
 
 import (
 	"bytes"
@@ -66,7 +66,7 @@ func newLab(t *testing.T) *lab {
 	for _, sub := range []string{"data", "work", "run", "app", "admin", "rotation"} {
 		l.must(os.Mkdir(filepath.Join(dir, sub), 0o700))
 	}
-	l.must(os.CopyFS(dir+"/scripts", os.DirFS("scripts")))
+	l.must(os.CopyFS(dir+"/scripts", os.DirFS("files")))
 	l.write("app/password", appPassword)
 	l.write("app/username", "Ebroot")
 	l.write("admin/password", adminPassword)
@@ -174,7 +174,7 @@ func (l *lab) scripts(names ...string) {
 
 // alone makes a command the first process of a namespace of its own, as in a container: with it, everything ends.
 func alone(cmd *exec.Cmd) {
-	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+	cmd.SysProcAttr.Cloneflags, cmd.SysProcAttr.Setsid = syscall.CLONE_NEWPID, true // no terminal that psql could ask
 	if os.Getuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
@@ -245,7 +245,7 @@ func (l *lab) fails(env map[string]string, says string) {
 
 func (l *lab) psql(role, password, sql string) (string, error) {
 	cmd := l.command(map[string]string{"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "10"}, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
-		"-h", "127.0.0.1", "-p", l.port, "-U", role, "-d", "ebdb", "-c", sql)
+		"-h", "127.0.0.1", "-p", l.port, "-U", role, "-d", l.env["BEANPOD_DATABASE"], "-c", sql)
 	var out, problem bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problem
 	if err := cmd.Run(); err != nil {

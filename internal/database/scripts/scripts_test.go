@@ -1,7 +1,7 @@
 // Copyright The Beanpod Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package builtin_test
+package scripts_test
 
 import (
 	"os"

@@ -3,7 +3,7 @@ set -eu
 umask 077
 : "${BEANPOD_DATA:=/data}" "${BEANPOD_WORK:=/work}" "${BEANPOD_RUN:=/tmp}" "${BEANPOD_MESSAGE:=/dev/termination-log}"
 : "${BEANPOD_APP:=/secrets/app}" "${BEANPOD_ADMIN:=/secrets/admin}" "${BEANPOD_ROTATION:=/secrets/rotation}"
-: "${BEANPOD_HOST:=127.0.0.1}" "${BEANPOD_PORT:=5432}"
+: "${BEANPOD_HOST:=127.0.0.1}" "${BEANPOD_PORT:=5432}" "${BEANPOD_ADMIN_USERNAME:=postgres}"
 export BEANPOD_WORK PGCONNECT_TIMEOUT=10 PGAPPNAME=beanpod
 scripts=$(dirname "$0")
 # Debian keeps the programs of each version in a folder of their own.
@@ -32,6 +32,15 @@ over_network() ( # USER PASSWORD_FILE COMMAND...
   shift 2
   "$@"
 )
+
+as_administrator() { # PSQL ARGUMENTS...
+  over_network "$BEANPOD_ADMIN_USERNAME" "$BEANPOD_ADMIN/password" run_sql --set=owner="$BEANPOD_USERNAME" --set=database="$BEANPOD_DATABASE" "$@"
+}
+
+typed() { # FILE: a password as psql's \password asks for it, which sends no more than a verifier: statements may be logged
+  password=$(secret "$1") || exit 1
+  printf '%s\n%s\n' "$password" "$password"
+}
 
 await() { # a server that is starting, or a network policy that has just changed
   tries=0
