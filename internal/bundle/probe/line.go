@@ -22,15 +22,42 @@ type line struct {
 	// connected says that a connection was made, at least once; refusal is why the last one was not.
 	connected bool
 	refusal   error
+	// broken is how the last connection ended, where it was not this side that ended it. Libraries hide it.
+	broken error
+}
+
+// watched is a connection that tells its line how it broke.
+type watched struct {
+	net.Conn
+	line *line
+}
+
+func (w watched) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	return n, w.line.note(err)
+}
+
+func (w watched) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	return n, w.line.note(err)
+}
+
+func (l *line) note(err error) error {
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		l.broken = err
+	}
+	return err
 }
 
 func (l *line) dial(ctx context.Context) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: l.times.Connect}
 	conn, err := dialer.DialContext(ctx, "tcp", l.target.address())
-	if l.refusal = err; err == nil {
-		l.connected = true
+	l.refusal, l.broken = err, nil
+	if err != nil {
+		return nil, err //nolint:wrapcheck // classified by unconnected
 	}
-	return conn, err //nolint:wrapcheck // classified by unconnected
+	l.connected = true
+	return watched{conn, l}, nil
 }
 
 // unconnected says why there is no connection. All of it may pass by itself.
@@ -56,14 +83,15 @@ func (l *line) unconnected() error {
 // unfinished says why a login did not come to an end, where the server itself said nothing about it.
 func (l *line) unfinished(err error) error {
 	at := l.target.address()
+	ended := errors.Join(err, l.broken)
 	switch {
 	case !l.connected:
 		return l.unconnected()
 	case strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "x509: "):
 		return report.Fail(report.TLSFailed, "%s takes connections, but no encrypted one could be agreed on.", at)
-	case timeout(err):
+	case timeout(ended):
 		return report.FailForNow(report.TimedOut, "%s takes connections, but a login is not answered within %s.", at, l.times.Login)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(ended, io.EOF), errors.Is(ended, io.ErrUnexpectedEOF), errors.Is(ended, syscall.ECONNRESET), errors.Is(ended, syscall.EPIPE), errors.Is(ended, syscall.ECONNREFUSED):
 		return report.FailForNow(report.NotAccepting, "%s takes connections, but ends them before a login.", at)
 	default:
 		return report.Fail(report.NotUnderstood, "What answers at %s does not speak as %s does.", at, l.target.engine())

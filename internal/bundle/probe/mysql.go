@@ -32,7 +32,7 @@ func (l *line) mysql(ctx context.Context) error {
 	config.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return l.dial(ctx) }
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
-		return report.Fail(report.Internal, "The Secret has a host and a port that are none: %s.", t.address())
+		return report.Fail(report.Internal, "The Secret has %q for a host.", t.Host)
 	}
 	conn, err := connector.Connect(ctx)
 	if err != nil {

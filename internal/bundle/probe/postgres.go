@@ -21,7 +21,7 @@ func (l *line) postgres(ctx context.Context) error {
 	address := url.URL{Scheme: "postgres", Host: t.address(), RawQuery: "sslmode=prefer"}
 	config, err := pgconn.ParseConfig(address.String())
 	if err != nil {
-		return report.Fail(report.Internal, "The Secret has a host and a port that are none: %s.", t.address())
+		return report.Fail(report.Internal, "The Secret has %q for a host.", t.Host)
 	}
 	config.Database, config.User, config.Password = t.Database, t.Username, t.Password
 	config.RuntimeParams = map[string]string{"application_name": "beanpod-probe"}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
@@ -70,6 +71,9 @@ func (t Target) Check(ctx context.Context, times Times) (*report.Probe, error) {
 func (t Target) once(ctx context.Context, times Times) (*report.Probe, error) {
 	ctx, cancel := context.WithTimeout(ctx, times.Connect+times.Login)
 	defer cancel()
+	if _, err := strconv.ParseUint(t.Port, 10, 16); err != nil {
+		return nil, report.Fail(report.Internal, "The Secret has %q for a port.", t.Port)
+	}
 	line := &line{target: t, times: times}
 	switch t.Type {
 	case "postgresql":
