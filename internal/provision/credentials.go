@@ -55,7 +55,7 @@ func (p *Provisioner) Publish(ctx context.Context, b Binding, exists bool) (comp
 			return false, "", ErrLost
 		}
 		version, err := p.create(ctx, b)
-		return b.Host != "", version, err
+		return err == nil && b.Host != "", version, err
 	}
 	if err != nil {
 		return false, "", fmt.Errorf("reading Secret %s: %w", b.Name, err)
