@@ -229,6 +229,14 @@ func TestTwoTries(t *testing.T) {
 	if err == nil || len(done) != 0 || count != 2 {
 		t.Errorf("%v after %d more tries", err, len(done))
 	}
+	old := answering(t, func(c net.Conn) {
+		done <- struct{}{}
+		_, _ = io.WriteString(c, "\x05\x00\x00\x00\x093.21")
+	})
+	if _, err := (Target{Type: "mysql", Host: "127.0.0.1", Port: old}).Check(t.Context(), hasty); report.AsFailure(err).Reason != report.NotUnderstood || len(done) != 1 {
+		t.Errorf("%v after %d tries", err, len(done))
+	}
+	<-done
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	started := time.Now()
