@@ -265,6 +265,22 @@ const (
 	//
 	// Reasons when True: DeletionProtected, EnvironmentEnded. When False: NotProtected.
 	ConditionProtected = "Protected"
+	// ConditionReachable says whether a probe, from inside the cluster, reached the database and could log in. It is absent where
+	// nothing is probed, and no part of Ready: a database may be away for a while, and its claim is complete all the same.
+	//
+	// Reasons when True: Reachable. When False: Unresolvable, ConnectionRefused, NoRoute, TimedOut, TLSFailed, NotUnderstood, LoginRefused,
+	// UnknownDatabase, NotAccepting. When Unknown: Probing, ProbeCouldNotRun.
+	ConditionReachable = "Reachable"
+)
+
+// Reasons of ConditionReachable; those of an unreachable database are the words of the program that probes.
+const (
+	// ReasonReachable means that the last probe succeeded, or that only one failed since.
+	ReasonReachable = "Reachable"
+	// ReasonProbing means that the first probe of this address and these credentials is under way.
+	ReasonProbing = "Probing"
+	// ReasonProbeCouldNotRun means that nothing is known, because no probe came to an end.
+	ReasonProbeCouldNotRun = "ProbeCouldNotRun"
 )
 
 // Reasons of the conditions of a DatabaseClaim and a DatabaseClass.

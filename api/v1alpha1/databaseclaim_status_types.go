@@ -14,7 +14,8 @@ type DatabaseClaimStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions: Ready, Provisioned (the provider says that the database runs), CredentialsPublished (the Secret is
-	// complete) and Protected (a deletion is refused); Reconciling, Stalled and Terminating only while true.
+	// complete) and Protected (a deletion is refused); Reachable (a probe could log in) while the database is probed; Reconciling,
+	// Stalled and Terminating only while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

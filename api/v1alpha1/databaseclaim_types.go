@@ -16,6 +16,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="ENGINE",type=string,JSONPath=`.spec.engine.name`
 // +kubebuilder:printcolumn:name="STATUS",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="READY",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="REACHABLE",type=string,JSONPath=`.status.conditions[?(@.type=="Reachable")].status`
 // +kubebuilder:printcolumn:name="HOST",type=string,JSONPath=`.status.endpoint.host`
 // +kubebuilder:printcolumn:name="POLICY",type=string,JSONPath=`.spec.deletionPolicy`
 // +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -132,6 +133,11 @@ type DatabaseClaimSpec struct {
 	// +optional
 	External *ExternalDatabase `json:"external,omitempty"`
 
+	// probe says whether and how often a Job tries to reach the database and to log in, which the condition Reachable and the health of
+	// Environments tell of. Unset: the class's, else on for external databases and for provider RDS, off for the others.
+	// +optional
+	Probe *DatabaseProbe `json:"probe,omitempty"`
+
 	// adopt takes over a database that an earlier claim of the class retained, without writing to it. It counts only at
 	// creation. Unset: a new database is made, and an existing one of the same name is refused, never taken.
 	// +optional
@@ -223,6 +229,21 @@ type ExternalDatabase struct {
 	// credentialsRef names a Secret in the same namespace with the keys username and password.
 	// +required
 	CredentialsRef LocalReference `json:"credentialsRef"`
+}
+
+// DatabaseProbe says whether and how often a database is probed. What a claim leaves open is as its class says.
+type DatabaseProbe struct {
+	// enabled turns the probe on or off. Unset: on for external databases and for provider RDS, whose health nobody else in the
+	// cluster knows; off for BuiltIn and CloudNativePG, whose servers say themselves whether they are ready.
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// intervalMinutes is the time between two probes. It divides an hour: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60. Unset: 5.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=60
+	// +kubebuilder:validation:XValidation:rule="60 % self == 0",message="intervalMinutes divides an hour: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60"
+	IntervalMinutes *int32 `json:"intervalMinutes,omitempty"`
 }
 
 // DatabaseAdoption says which retained database a new claim takes over.

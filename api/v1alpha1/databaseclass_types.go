@@ -93,6 +93,10 @@ type DatabaseClassSpec struct {
 	// +optional
 	Storage *DatabaseStorage `json:"storage,omitempty"`
 
+	// probe is how the databases of claims are probed that leave it open. Unset: every 5 minutes with provider RDS, never with the others.
+	// +optional
+	Probe *DatabaseProbe `json:"probe,omitempty"`
+
 	// allowedDeletionPolicies are what claims may say in deletionPolicy. Defaults to all three. A claim with another one does
 	// not become Ready, and while it is so nothing is deleted.
 	// +optional

@@ -19,17 +19,18 @@ type HealthSettings struct {
 	// +kubebuilder:validation:MaxItems=10
 	Rules []HealthRule `json:"rules,omitempty"`
 
-	// databases says what a database of spec.databases counts that has not run for more than a minute: Ignore, Warn (the default; a
-	// Warning, however many there are) or Degrade.
+	// databases says what a database of spec.databases counts that has not run for more than a minute, or that its probe cannot reach:
+	// Ignore, Warn (a Warning, however many there are) or Degrade. Unset: Warn for one that does not run by what its provider says, and
+	// Info, which keeps the environment green, for one that only the probe cannot reach.
 	// +optional
 	Databases DatabaseHealth `json:"databases,omitempty"`
 }
 
-// DatabaseHealth says what a database counts that does not run.
+// DatabaseHealth says what a database counts that does not run or cannot be reached.
 // +kubebuilder:validation:Enum=Ignore;Warn;Degrade
 type DatabaseHealth string
 
-// What a database counts that does not run.
+// What a database counts that does not run or cannot be reached.
 const (
 	// DatabaseHealthIgnore leaves the health alone.
 	DatabaseHealthIgnore DatabaseHealth = "Ignore"

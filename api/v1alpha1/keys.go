@@ -30,6 +30,8 @@ const (
 	// LabelDatabaseServer holds the name of a provider's main object, on the pods that it runs. Unlike LabelDatabase it never changes:
 	// another claim may take the database over.
 	LabelDatabaseServer = "beanpod.dev/database-server"
+	// LabelDatabaseProbe holds the name of the DatabaseClaim whose database a pod probes, on what is made to probe it.
+	LabelDatabaseProbe = "beanpod.dev/database-probe"
 	// LabelDeployment holds the number of the failed deployment that a ConfigMap tells of.
 	LabelDeployment = "beanpod.dev/deployment"
 )
@@ -76,6 +78,8 @@ const (
 	AnnotationLoginMade = "beanpod.dev/login-made"
 	// AnnotationLoginSince, on the Secret, is when a rotation put the present login there, in RFC 3339.
 	AnnotationLoginSince = "beanpod.dev/login-since"
+	// AnnotationProbeOf, on what probes a database, is the resource version of the Secret that it connects with.
+	AnnotationProbeOf = "beanpod.dev/probe-of"
 	// AnnotationRetained, on the Secret, says as JSON what a claim left behind and how to take it over: see spec.adopt.
 	AnnotationRetained = "beanpod.dev/retained"
 )

@@ -77,7 +77,7 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.storeSpool, "store-spool", filepath.Join(os.TempDir(), "beanpod-spool"), "Folder in which what is sent to a bucket waits until its digest is known.")
 	set.StringVar(&f.storeAddress, "store-address", ":8090", "Address on which artifacts are served.")
 	set.StringVar(&f.storeURL, "store-url", "", "URL under which pods reach that address; needed with --store.")
-	set.StringVar(&f.bundleImage, "bundle-image", "", "The operator's own image, with which builds and instances of bundles begin, and which holds the queue daemon of workers; needed with --store, and for tier Worker.")
+	set.StringVar(&f.bundleImage, "bundle-image", "", "The operator's own image, with which builds and instances of bundles begin, and which holds the queue daemon of workers and the program that probes databases; needed with --store, and for tier Worker.")
 	f.images.bind(set)
 	set.StringVar(&f.queue, "queue", "", "Where generated queues of workers are made: the URL of NATS servers with JetStream, nats://nats.queues:4222, several separated by commas; or an endpoint of SQS, https://sqs.REGION.amazonaws.com, or another with ?region=REGION; unset: none are made.")
 	set.StringVar(&f.databaseImage, "database-image", "docker.io/library/postgres", "Image of PostgreSQL, without a tag, of databases whose class names none.")

@@ -50,6 +50,9 @@ type Wanted struct {
 	Deleting, Paused, Basic bool
 	// Databases is the severity of a database that does not run; empty: it counts nothing.
 	Databases v1alpha1.HealthStatus
+	// Unreachable is the severity of a database that runs for all that its provider says, and that its probe cannot reach; empty: it
+	// counts nothing.
+	Unreachable v1alpha1.HealthStatus
 }
 
 // grace says whether the deployment that is under way still has time. A paused one has, because nothing moves.
@@ -70,7 +73,7 @@ func (in Input) suspended() bool {
 // environmentChecks see the whole environment. Instances that an instanceCheck explains are grouped into causes before.
 var environmentChecks = []func(census) *v1alpha1.HealthCause{
 	creationRefused, belowMinimum, wrongVersion, ended, deploying, launching, queueSilent, queueOld, deadLetters,
-	databaseUnreachable,
+	databaseDown, databaseUnreachable,
 }
 
 // Assess judges the environment. It always gives a status; since is left to the caller, who knows the previous status.
@@ -137,6 +140,9 @@ func Next(in Input) time.Time {
 		consider(in.Wanted.DeploymentStarted.Add(in.Wanted.Timeout))
 	}
 	for _, d := range in.Now.Databases {
+		if d.DownSince.IsZero() {
+			continue
+		}
 		consider(d.DownSince.Add(databasePatience))
 	}
 	for _, pod := range in.Now.Instances {

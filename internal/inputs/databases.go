@@ -88,6 +88,9 @@ func (l *Loader) claim(ctx context.Context, env *v1alpha1.Environment, name, bef
 	if down {
 		out.DownSince = runs.LastTransitionTime.Time
 	}
+	if reached := condition.Find(conditions, v1alpha1.ConditionReachable); reached != nil && reached.Status == "False" {
+		out.Unreachable = reached.Message
+	}
 	published := condition.IsTrue(conditions, v1alpha1.ConditionCredentialsPublished) && claim.Status.Binding != nil
 	if published && (claim.Status.Binding.Name == before || condition.IsTrue(conditions, v1alpha1.ConditionProvisioned)) {
 		out.Secret = claim.Status.Binding.Name

@@ -196,6 +196,9 @@ func Database(claim string) string { return shortened(claim, 50-len("-db")) + "-
 // DatabaseSecret is the name of the Secret with the credentials of a DatabaseClaim.
 func DatabaseSecret(claim string) string { return claim + "-binding" }
 
+// DatabaseProbe is the name of the CronJob that probes the database of a claim; those of its Jobs add 11 characters.
+func DatabaseProbe(claim string) string { return shortened(claim, 52-len("-probe")) + "-probe" }
+
 // DatabaseSnapshot is the name of a snapshot of a claim's data that was asked for with a token.
 func DatabaseSnapshot(claim, id, token string) string {
 	return shortened(claim, 50-len("-0123456789")) + "-" + digest(id, token)

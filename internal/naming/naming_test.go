@@ -50,6 +50,9 @@ func TestNamesNeverChange(t *testing.T) {
 	if got := naming.RDS("shop", "shop-db-db", "0f0e0d0c-1111-2222-3333-444455556666"); got != "beanpod-shop-shop-db-db-0392d22e0e" {
 		t.Errorf("RDS = %q", got)
 	}
+	if got := naming.DatabaseProbe("shop-db"); got != "shop-db-probe" {
+		t.Errorf("DatabaseProbe = %q, want shop-db-probe", got)
+	}
 	if got := naming.Release("shop", 7); got != "shop-release-7" {
 		t.Errorf("Release = %q, want shop-release-7", got)
 	}

@@ -45,29 +45,31 @@ var (
 )
 
 // Publish makes the Secret, or completes it. Whatever is in it stays, the password above all, unless b says otherwise. Where the data
-// exist already, a missing Secret is ErrLost: another password would open nothing. It says whether the Secret is complete.
-func (p *Provisioner) Publish(ctx context.Context, b Binding, exists bool) (complete bool, err error) {
+// exist already, a missing Secret is ErrLost: another password would open nothing. It says whether the Secret is complete, and its resource
+// version.
+func (p *Provisioner) Publish(ctx context.Context, b Binding, exists bool) (complete bool, version string, err error) {
 	var live corev1.Secret
 	err = p.Live.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: b.Name}, &live)
 	if apierrors.IsNotFound(err) {
 		if exists && b.Password == "" {
-			return false, ErrLost
+			return false, "", ErrLost
 		}
-		return b.Host != "", p.create(ctx, b)
+		version, err := p.create(ctx, b)
+		return err == nil && b.Host != "", version, err
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading Secret %s: %w", b.Name, err)
+		return false, "", fmt.Errorf("reading Secret %s: %w", b.Name, err)
 	}
 	if live.Annotations[v1alpha1.AnnotationDatabaseID] != b.Annotations[v1alpha1.AnnotationDatabaseID] {
-		return false, ErrStranger
+		return false, "", ErrStranger
 	}
 	if live.DeletionTimestamp != nil {
-		return false, ErrLost
+		return false, "", ErrLost
 	}
 	return p.complete(ctx, b, &live)
 }
 
-func (p *Provisioner) create(ctx context.Context, b Binding) error {
+func (p *Provisioner) create(ctx context.Context, b Binding) (version string, err error) {
 	if b.Password == "" {
 		b.Password = rand.Text()
 	}
@@ -77,12 +79,12 @@ func (p *Provisioner) create(ctx context.Context, b Binding) error {
 		Data:       b.data(nil),
 	}
 	if err := p.Client.Create(ctx, secret, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency); err != nil {
-		return classify(fmt.Errorf("making Secret %s: %w", b.Name, err))
+		return "", classify(fmt.Errorf("making Secret %s: %w", b.Name, err))
 	}
-	return nil
+	return secret.ResourceVersion, nil
 }
 
-func (p *Provisioner) complete(ctx context.Context, b Binding, live *corev1.Secret) (bool, error) {
+func (p *Provisioner) complete(ctx context.Context, b Binding, live *corev1.Secret) (bool, string, error) {
 	before := live.DeepCopy()
 	if b.Password == "" {
 		// Rotation gives the user another name too, so both are kept.
@@ -98,13 +100,13 @@ func (p *Provisioner) complete(ctx context.Context, b Binding, live *corev1.Secr
 	live.Labels, live.Annotations = merged(live.Labels, b.Labels), merged(live.Annotations, b.Annotations)
 	delete(live.Annotations, v1alpha1.AnnotationRetained)
 	if equality.Semantic.DeepEqual(before, live) {
-		return b.Host != "", nil
+		return b.Host != "", live.ResourceVersion, nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := p.Client.Patch(ctx, live, patch, client.FieldOwner(fieldManager), client.DisableReadYourWritesConsistency); err != nil {
-		return false, classify(fmt.Errorf("completing Secret %s: %w", b.Name, err))
+		return false, "", classify(fmt.Errorf("completing Secret %s: %w", b.Name, err))
 	}
-	return b.Host != "", nil
+	return b.Host != "", live.ResourceVersion, nil
 }
 
 // data is the Secret's content; what others added stays.

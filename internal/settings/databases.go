@@ -45,6 +45,8 @@ type Claim struct {
 	Reason, Trouble string
 	// DownSince is when the database stopped to run by what the claim says; zero: it runs, or nobody knows.
 	DownSince time.Time
+	// Unreachable is what the claim's probe says of a database that it cannot reach; empty: it can, or there is none.
+	Unreachable string
 }
 
 // Database is a database that instances know.
@@ -167,6 +169,15 @@ func databaseHealth(h *v1alpha1.HealthSettings) v1alpha1.HealthStatus {
 	default:
 		return ""
 	}
+}
+
+// unreachableHealth is what a database counts that its probe cannot reach, though nobody says that it does not run: Info, unless
+// spec.health.databases says otherwise; empty: nothing. A probe is a guess about what instances see.
+func unreachableHealth(h *v1alpha1.HealthSettings) v1alpha1.HealthStatus {
+	if h == nil || h.Databases == "" {
+		return v1alpha1.HealthInfo
+	}
+	return databaseHealth(h)
 }
 
 // Bindings records which Secret was bound for which claim, as "claim=secret", separated by semicolons: what a deleted claim cannot tell

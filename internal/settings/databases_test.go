@@ -188,15 +188,18 @@ func TestDatabaseRevision(t *testing.T) {
 func TestDatabaseHealth(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		say  v1alpha1.DatabaseHealth
-		want v1alpha1.HealthStatus
-	}{{"", "Warning"}, {v1alpha1.DatabaseHealthWarn, "Warning"}, {v1alpha1.DatabaseHealthDegrade, "Degraded"}, {v1alpha1.DatabaseHealthIgnore, ""}} {
-		if got := resolve(environment(func(e *v1alpha1.EnvironmentSpec) { e.Health = &v1alpha1.HealthSettings{Databases: tc.say} })).DatabaseHealth; got != tc.want {
-			t.Errorf("%q is %q, want %q", tc.say, got, tc.want)
+		say               v1alpha1.DatabaseHealth
+		down, unreachable v1alpha1.HealthStatus
+	}{
+		{"", "Warning", "Info"}, {v1alpha1.DatabaseHealthWarn, "Warning", "Warning"}, {v1alpha1.DatabaseHealthDegrade, "Degraded", "Degraded"}, {v1alpha1.DatabaseHealthIgnore, "", ""},
+	} {
+		got := resolve(environment(func(e *v1alpha1.EnvironmentSpec) { e.Health = &v1alpha1.HealthSettings{Databases: tc.say} }))
+		if got.DatabaseHealth != tc.down || got.UnreachableHealth != tc.unreachable {
+			t.Errorf("%q is %q and %q, want %q and %q", tc.say, got.DatabaseHealth, got.UnreachableHealth, tc.down, tc.unreachable)
 		}
 	}
-	if got := resolve().DatabaseHealth; got != v1alpha1.HealthWarning {
-		t.Errorf("unset is %q, want a Warning", got)
+	if got := resolve(); got.DatabaseHealth != v1alpha1.HealthWarning || got.UnreachableHealth != v1alpha1.HealthInfo {
+		t.Errorf("unset is %q and %q, want a Warning and Info", got.DatabaseHealth, got.UnreachableHealth)
 	}
 }
 

@@ -63,7 +63,7 @@ func Resolve(l Layers) (Settings, []Problem) {
 		Inputs:       encodeInputs(l.Checked),
 		BasicHealth:  env.Spec.Health != nil && env.Spec.Health.Reporting == "Basic",
 
-		DatabaseHealth: databaseHealth(env.Spec.Health),
+		DatabaseHealth: databaseHealth(env.Spec.Health), UnreachableHealth: unreachableHealth(env.Spec.Health),
 	}
 	s.Version = version(l)
 	if l.Platform != nil {

@@ -140,6 +140,8 @@ type Settings struct {
 	BasicHealth bool
 	// DatabaseHealth is the severity of a database that does not run; empty: it counts nothing.
 	DatabaseHealth v1alpha1.HealthStatus
+	// UnreachableHealth is the severity of a database that only its probe cannot reach; empty: it counts nothing.
+	UnreachableHealth v1alpha1.HealthStatus
 
 	// RestartToken and RebuildToken are the verbs that were asked for; empty when none was.
 	RestartToken, RebuildToken string

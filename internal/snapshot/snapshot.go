@@ -36,16 +36,18 @@ type Snapshot struct {
 	Releases []Release
 	// Queue of a worker Environment.
 	Queue Queue
-	// Databases are those that instances know and that do not run.
+	// Databases are those that instances know and that do not run, or cannot be reached.
 	Databases []Database
 }
 
-// Database is a bound database that does not run.
+// Database is a bound database that does not run, or that cannot be reached.
 type Database struct {
 	// Claim is the name of the DatabaseClaim.
 	Claim string
-	// DownSince is when it stopped to run.
+	// DownSince is when it stopped to run; zero: it runs.
 	DownSince time.Time
+	// Unreachable is what its probe says; empty: nothing bad.
+	Unreachable string
 }
 
 // Content is what a slot runs.

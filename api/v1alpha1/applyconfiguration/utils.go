@@ -91,6 +91,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DatabaseOperationsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseParameters"):
 		return &apiv1alpha1.DatabaseParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseProbe"):
+		return &apiv1alpha1.DatabaseProbeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseResource"):
 		return &apiv1alpha1.DatabaseResourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseRestore"):

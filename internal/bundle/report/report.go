@@ -24,6 +24,24 @@ const (
 	StoreUnavailable Reason = "StoreUnavailable"
 	// ArtifactTooLarge: what was built is larger than the store takes.
 	ArtifactTooLarge Reason = "ArtifactTooLarge"
+	// Unresolvable: the host name of a database is not known.
+	Unresolvable Reason = "Unresolvable"
+	// ConnectionRefused: nothing listens there, or something refuses in its name.
+	ConnectionRefused Reason = "ConnectionRefused"
+	// NoRoute: the network has no way to the database.
+	NoRoute Reason = "NoRoute"
+	// TimedOut: there was no answer, to a connection or to a login.
+	TimedOut Reason = "TimedOut"
+	// TLSFailed: no encrypted connection could be agreed on.
+	TLSFailed Reason = "TLSFailed"
+	// NotUnderstood: what answers is another kind of server.
+	NotUnderstood Reason = "NotUnderstood"
+	// LoginRefused: the database refuses the user or the password.
+	LoginRefused Reason = "LoginRefused"
+	// UnknownDatabase: the server has no database of the name.
+	UnknownDatabase Reason = "UnknownDatabase"
+	// NotAccepting: the server answers and takes no logins: it starts, stops, or has too many.
+	NotAccepting Reason = "NotAccepting"
 	// Internal: everything else, for example a full disk.
 	Internal Reason = "Internal"
 )
@@ -40,6 +58,9 @@ type Report struct {
 	Bundle   *Object `json:"bundle,omitempty"`
 	Artifact *Object `json:"artifact,omitempty"`
 	Snapshot *Object `json:"snapshot,omitempty"`
+
+	// Probe is what a probe of a database found; nil when it failed.
+	Probe *Probe `json:"probe,omitempty"`
 
 	// Processes are commands by process name. Commands with shell syntax need a shell; others run directly.
 	Processes map[string]string `json:"processes,omitempty"`
@@ -66,6 +87,14 @@ type Object struct {
 	SizeBytes int64  `json:"sizeBytes"`
 	// Files is how many entries it holds.
 	Files int `json:"files,omitempty"`
+}
+
+// Probe is a database that was reached.
+type Probe struct {
+	// Login is true when a login was tried and let in.
+	Login bool `json:"login"`
+	// Text is a sentence for the user.
+	Text string `json:"text"`
 }
 
 // Option is one option setting in Beanstalk's terms.

@@ -22,7 +22,7 @@ type command interface {
 	run(ctx context.Context, out io.Writer) (report.Report, error)
 }
 
-const usage = "usage: bundle fetch|build|push|install|snapshot push|snapshot fetch [flags]; bundle COMMAND -h lists the flags\n"
+const usage = "usage: bundle fetch|build|push|install|snapshot push|snapshot fetch|probe [flags]; bundle COMMAND -h lists the flags\n"
 
 // Main runs one sub-command and returns the exit code.
 func Main(ctx context.Context, args []string, out io.Writer) int {
@@ -30,6 +30,7 @@ func Main(ctx context.Context, args []string, out io.Writer) int {
 	c, known := map[string]command{
 		"fetch": &fetchCommand{}, "build": &buildCommand{}, "push": &pushCommand{}, "install": &installCommand{},
 		"snapshot push": &snapshotPushCommand{}, "snapshot fetch": &snapshotFetchCommand{},
+		"probe": &probeCommand{},
 	}[name]
 	if !known {
 		fmt.Fprint(out, usage)

@@ -6,6 +6,7 @@ package databaseclaim
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -72,8 +73,11 @@ type pass struct {
 	facts    database.Facts
 	// users are the Environments that bind the claim.
 	users []string
-	// published says that the Secret is complete.
+	// published says that the Secret is complete; version is its resource version then.
 	published bool
+	version   string
+	// unprobed says that the database is not probed.
+	unprobed bool
 	// coupling says why the end of an Environment did not end the claim; empty: it is not so.
 	coupling string
 	verdicts []condition.Verdict
@@ -113,18 +117,18 @@ func (r *Reconciler) run(ctx context.Context, p *pass) error {
 		return err
 	}
 	if !p.claim.DeletionTimestamp.IsZero() {
-		return r.end(ctx, p)
+		return errors.Join(r.end(ctx, p), r.probe(ctx, p))
 	}
 	if err := r.follow(ctx, p); err != nil {
 		return err
 	}
 	if p.claim.Spec.External != nil {
-		return r.handOn(ctx, p)
+		return errors.Join(r.handOn(ctx, p), r.probe(ctx, p))
 	}
 	if err := r.offered(p); err != nil {
 		return err
 	}
-	return r.provide(ctx, p)
+	return errors.Join(r.provide(ctx, p), r.probe(ctx, p))
 }
 
 // summarize writes what a pass found into the status, in memory.

@@ -57,6 +57,7 @@ func newDesk(t *testing.T, delay time.Duration) *desk {
 	d.bench = testkit.StartBench(t, func(mgr ctrl.Manager) error {
 		return New(Dependencies{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: d.events, Now: d.clock.Now, ClusterScoped: true, DeletionDelay: delay,
+			Operator:  database.Operator{BundleImage: "registry.example/beanpod:1"},
 			Providers: map[v1alpha1.DatabaseProvider]database.Provider{v1alpha1.DatabaseBuiltIn: toy{}},
 		}).SetupWithManager(mgr, controller.Options{MaxConcurrentReconciles: 4})
 	})

@@ -46,7 +46,7 @@ func (r *Reconciler) handOn(ctx context.Context, p *pass) error {
 	}
 	w := database.Wanted{Namespace: p.claim.Namespace, Claim: p.claim.Name, ID: database.ID(p.claim), Resource: p.claim.Name}
 	name := naming.DatabaseSecret(p.claim.Name)
-	p.published, err = r.provision.Publish(ctx, provision.Binding{
+	complete, version, err := r.provision.Publish(ctx, provision.Binding{
 		Namespace: p.claim.Namespace, Name: name, Labels: w.Labels(), Annotations: w.Annotations(),
 		Type: bindingType(p.claim.Spec.Engine.Name), Provider: "external", Host: ext.Host, Port: ext.Port,
 		Database: p.claim.Spec.DatabaseName, Username: string(given.Data["username"]), Password: string(given.Data["password"]),
@@ -54,6 +54,7 @@ func (r *Reconciler) handOn(ctx context.Context, p *pass) error {
 	if err := r.secretProblem(name, p.claim.Name, err); err != nil {
 		return err
 	}
+	p.published, p.version = complete, version
 	st.Binding = &v1alpha1.ServiceBinding{Name: name}
 	return nil
 }

@@ -258,7 +258,7 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) error {
 	if l, ok := p.provider.(database.Labeller); ok {
 		maps.Copy(labels, l.SecretLabels())
 	}
-	complete, err := r.provision.Publish(ctx, provision.Binding{
+	complete, version, err := r.provision.Publish(ctx, provision.Binding{
 		Namespace: p.claim.Namespace, Name: p.wanted.Secret, Labels: labels, Annotations: bindingAnnotations(p.wanted),
 		Type: bindingType(p.wanted.Engine), Provider: strings.ToLower(string(p.wanted.Provider)), Host: p.facts.Host, Port: p.facts.Port,
 		Database: p.wanted.Database, Username: p.wanted.Username,
@@ -272,7 +272,7 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	p.published = complete
+	p.published, p.version = complete, version
 	p.claim.Status.Binding = &v1alpha1.ServiceBinding{Name: p.wanted.Secret}
 	return nil
 }

@@ -28,12 +28,13 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 )
 
-// Indexes of the cache: Environments by the claims that they bind, and claims by what they refer to.
+// Indexes of the cache: Environments by the claims that they bind, claims by what they refer to, and pods by the claim that they probe.
 const (
 	indexClaim   = "databaseclaim.environment"
 	indexClass   = "databaseclaim.class"
 	indexSecret  = "databaseclaim.secret"
 	indexCoupled = "databaseclaim.coupled"
+	indexProbe   = "databaseclaim.probe"
 )
 
 // +kubebuilder:rbac:groups=beanpod.dev,resources=databaseclaims,verbs=get;list;watch;patch;delete
@@ -42,6 +43,7 @@ const (
 // +kubebuilder:rbac:groups=beanpod.dev,resources=databaseclasses;environments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=batch,resources=cronjobs,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
@@ -69,8 +71,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		Watches(&v1alpha1.Environment{}, handler.EnqueueRequestsFromMapFunc(r.environments), builder.WithPredicates(bindingChanged())).
 		Watches(&corev1.Secret{}, r.enqueue(indexSecret), builder.OnlyMetadata, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(labelled), builder.OnlyMetadata).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(labelled)).
-		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(labelled)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(labelled), builder.WithPredicates(probeEnded())).
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(labelled), builder.WithPredicates(probeEnded())).
 		WithOptions(shell.Retrying(opts))
 	if r.ClusterScoped {
 		b.Watches(&v1alpha1.DatabaseClass{}, r.enqueue(indexClass), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
@@ -111,6 +113,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			}
 			return s.CoupledTo.EnvironmentRef.Name
 		})},
+		{&corev1.Pod{}, indexProbe, probed},
 	} {
 		if err := indexer.IndexField(ctx, index.kind, index.name, index.extract); err != nil {
 			return fmt.Errorf("adding index %s: %w", index.name, err)

@@ -27,7 +27,11 @@ func (r *Reconciler) standing(p *pass) []condition.Verdict {
 	if !found(v1alpha1.ConditionProvisioned) {
 		out = append(out, p.provisioned())
 	}
-	return append(out, p.credentials())
+	out = append(out, p.credentials())
+	if was := condition.Find(p.before.Status.Conditions, v1alpha1.ConditionReachable); was != nil && !p.unprobed && !found(v1alpha1.ConditionReachable) {
+		out = append(out, condition.Verdict{Type: was.Type, Status: was.Status, Reason: was.Reason, Message: was.Message})
+	}
+	return out
 }
 
 func (p *pass) provisioned() condition.Verdict {
@@ -89,16 +93,17 @@ func pace(before, after *v1alpha1.DatabaseClaim) shell.Pace {
 	return shell.Progress
 }
 
-// transitions tells what became of the claim: one event for each change of Ready, and of what a deletion waits for.
+// transitions tells what became of the claim: one event for each change of Ready, of what a probe finds, and of what a deletion waits for.
 func transitions(before, after *v1alpha1.DatabaseClaim) []shell.Event {
 	var out []shell.Event
-	for kind, action := range map[string]string{v1alpha1.ConditionReady: "Provide", v1alpha1.ConditionTerminating: "Delete", v1alpha1.ConditionProtected: "Delete"} {
+	for kind, action := range map[string]string{v1alpha1.ConditionReady: "Provide", v1alpha1.ConditionTerminating: "Delete", v1alpha1.ConditionProtected: "Delete",
+		v1alpha1.ConditionReachable: "Probe"} {
 		c := condition.Turned(before.Status.Conditions, after.Status.Conditions, kind)
-		if c == nil || kind == v1alpha1.ConditionReady && !after.DeletionTimestamp.IsZero() || kind == v1alpha1.ConditionProtected && c.Reason != v1alpha1.ReasonEnvironmentEnded {
+		if c == nil || c.Reason == v1alpha1.ReasonProbing || kind == v1alpha1.ConditionReady && !after.DeletionTimestamp.IsZero() || kind == v1alpha1.ConditionProtected && c.Reason != v1alpha1.ReasonEnvironmentEnded {
 			continue
 		}
 		level := corev1.EventTypeNormal
-		if kind == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse {
+		if kind == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse || kind == v1alpha1.ConditionReachable && c.Status != metav1.ConditionTrue {
 			level = corev1.EventTypeWarning
 		}
 		out = append(out, shell.Event{Type: level, Reason: c.Reason, Action: action, Message: c.Message})

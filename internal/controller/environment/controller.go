@@ -305,7 +305,7 @@ func wanted(env *v1alpha1.Environment, p pass) health.Wanted {
 		Revision: slot.Revision, Version: slot.Version, Min: min(p.cfg.Min, p.cfg.Desired), Desired: p.cfg.Desired,
 		Launching: env.Status.DeployedVersion == nil && p.step.State != plan.Idle, Deploying: deploying(p) || !exists,
 		DeploymentStarted: slot.ProgressAt, Timeout: plan.Limit(p.cfg.VersionRollout),
-		Deleting: leaving(env), Paused: env.Spec.Paused, Basic: p.cfg.BasicHealth, Databases: p.cfg.DatabaseHealth,
+		Deleting: leaving(env), Paused: env.Spec.Paused, Basic: p.cfg.BasicHealth, Databases: p.cfg.DatabaseHealth, Unreachable: p.cfg.UnreachableHealth,
 	}
 	if exists {
 		w.Desired = slot.Wanted

@@ -24,12 +24,12 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
 
-// down are the bound databases that do not run.
+// down are the bound databases that do not run, or that cannot be reached.
 func down(env *v1alpha1.Environment, claims map[string]settings.Claim) []snapshot.Database {
 	var out []snapshot.Database
 	for _, name := range inputs.DatabaseNames(env) {
-		if c := claims[name]; c.Secret != "" && !c.DownSince.IsZero() {
-			out = append(out, snapshot.Database{Claim: name, DownSince: c.DownSince})
+		if c := claims[name]; c.Secret != "" && (!c.DownSince.IsZero() || c.Unreachable != "") {
+			out = append(out, snapshot.Database{Claim: name, DownSince: c.DownSince, Unreachable: c.Unreachable})
 		}
 	}
 	return out

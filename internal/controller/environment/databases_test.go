@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
+	"github.com/beanpod-dev/beanpod/internal/condition"
 )
 
 // canary must be nowhere but in the Secret.
@@ -359,6 +360,35 @@ var _ = Describe("Databases", func() {
 		})
 		w.mustPass(ctx)
 		Expect(w.environment(ctx).Status.Health.Status).To(Equal(v1alpha1.HealthOk))
+	})
+
+	It("that a probe cannot reach are a cause, restart nothing, and leave the environment green", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.bound(ctx)
+		w.later(10 * time.Minute)
+		w.mustPass(ctx)
+		Expect(w.environment(ctx).Status.Health.Status).To(Equal(v1alpha1.HealthOk))
+		before := w.deployment(ctx).ResourceVersion
+		claim := &v1alpha1.DatabaseClaim{}
+		Expect(bench.Live.Get(ctx, w.key("shop-db"), claim)).To(Succeed())
+		claim.Status.Conditions = append(claim.Status.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionReachable, Status: "False", Reason: "LoginRefused", Message: "It refuses app. Correct the password.", LastTransitionTime: metav1.NewTime(w.clock.Now()),
+		})
+		Expect(bench.Client.Status().Update(ctx, claim)).To(Succeed())
+		w.mustPass(ctx)
+		env := w.environment(ctx)
+		Expect(env.Status.Health.Status).To(Equal(v1alpha1.HealthInfo))
+		Expect(env.Status.Health.Color).To(Equal(v1alpha1.ColorGreen))
+		Expect(env.Status.Health.Causes).To(HaveLen(1))
+		Expect(env.Status.Health.Causes[0].Message).To(Equal("Database shop-db: a probe from inside the cluster cannot use it. It refuses app. Correct the password."))
+		Expect(condition.IsTrue(env.Status.Conditions, v1alpha1.ConditionDatabaseReady)).To(BeTrue())
+		Expect(condition.IsTrue(env.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue())
+		Expect(w.deployment(ctx).ResourceVersion).To(Equal(before))
+		w.change(ctx, func(e *v1alpha1.Environment) {
+			e.Spec.Health = &v1alpha1.HealthSettings{Databases: v1alpha1.DatabaseHealthDegrade}
+		})
+		w.mustPass(ctx)
+		Expect(w.environment(ctx).Status.Health.Status).To(Equal(v1alpha1.HealthDegraded))
 	})
 
 	It("wake those that name them, and nobody else", func(ctx SpecContext) {

@@ -504,6 +504,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: instanceClass
       type:
         scalar: string
+    - name: probe
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseProbe
     - name: restoreFrom
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseRestore
@@ -629,6 +632,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: parameters
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseParameters
+    - name: probe
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseProbe
     - name: provider
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseProvider
@@ -715,6 +721,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: rds
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.RDSParameters
+- name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseProbe
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+    - name: intervalMinutes
+      type:
+        scalar: numeric
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseProvider
   scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.DatabaseResource

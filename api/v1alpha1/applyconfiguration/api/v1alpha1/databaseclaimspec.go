@@ -48,6 +48,9 @@ type DatabaseClaimSpecApplyConfiguration struct {
 	// external is a database that exists already and that Beanpod only hands on: it is never created, changed or deleted.
 	// Exactly one of classRef and external is set.
 	External *ExternalDatabaseApplyConfiguration `json:"external,omitempty"`
+	// probe says whether and how often a Job tries to reach the database and to log in, which the condition Reachable and the health of
+	// Environments tell of. Unset: the class's, else on for external databases and for provider RDS, off for the others.
+	Probe *DatabaseProbeApplyConfiguration `json:"probe,omitempty"`
 	// adopt takes over a database that an earlier claim of the class retained, without writing to it. It counts only at
 	// creation. Unset: a new database is made, and an existing one of the same name is refused, never taken.
 	Adopt *DatabaseAdoptionApplyConfiguration `json:"adopt,omitempty"`
@@ -152,6 +155,14 @@ func (b *DatabaseClaimSpecApplyConfiguration) WithRestoreFrom(value *DatabaseRes
 // If called multiple times, the External field is set to the value of the last call.
 func (b *DatabaseClaimSpecApplyConfiguration) WithExternal(value *ExternalDatabaseApplyConfiguration) *DatabaseClaimSpecApplyConfiguration {
 	b.External = value
+	return b
+}
+
+// WithProbe sets the Probe field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Probe field is set to the value of the last call.
+func (b *DatabaseClaimSpecApplyConfiguration) WithProbe(value *DatabaseProbeApplyConfiguration) *DatabaseClaimSpecApplyConfiguration {
+	b.Probe = value
 	return b
 }
 

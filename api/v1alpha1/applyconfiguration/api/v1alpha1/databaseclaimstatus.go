@@ -17,7 +17,8 @@ type DatabaseClaimStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec that this status speaks of; -1 before the first pass.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// conditions: Ready, Provisioned (the provider says that the database runs), CredentialsPublished (the Secret is
-	// complete) and Protected (a deletion is refused); Reconciling, Stalled and Terminating only while true.
+	// complete) and Protected (a deletion is refused); Reachable (a probe could log in) while the database is probed; Reconciling,
+	// Stalled and Terminating only while true.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// binding names the Secret that applications connect with: servicebinding.io's keys type, provider, host, port, database,
 	// username, password and uri. It lives as long as the data, not as long as the claim.

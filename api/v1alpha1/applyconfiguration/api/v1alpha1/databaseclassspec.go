@@ -32,6 +32,8 @@ type DatabaseClassSpecApplyConfiguration struct {
 	DefaultInstanceClass *string `json:"defaultInstanceClass,omitempty"`
 	// storage bounds the disks of claims. Unset: 5Gi for a claim that names no size, and no limit.
 	Storage *DatabaseStorageApplyConfiguration `json:"storage,omitempty"`
+	// probe is how the databases of claims are probed that leave it open. Unset: every 5 minutes with provider RDS, never with the others.
+	Probe *DatabaseProbeApplyConfiguration `json:"probe,omitempty"`
 	// allowedDeletionPolicies are what claims may say in deletionPolicy. Defaults to all three. A claim with another one does
 	// not become Ready, and while it is so nothing is deleted.
 	AllowedDeletionPolicies []apiv1alpha1.DatabaseDeletionPolicy `json:"allowedDeletionPolicies,omitempty"`
@@ -107,6 +109,14 @@ func (b *DatabaseClassSpecApplyConfiguration) WithDefaultInstanceClass(value str
 // If called multiple times, the Storage field is set to the value of the last call.
 func (b *DatabaseClassSpecApplyConfiguration) WithStorage(value *DatabaseStorageApplyConfiguration) *DatabaseClassSpecApplyConfiguration {
 	b.Storage = value
+	return b
+}
+
+// WithProbe sets the Probe field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Probe field is set to the value of the last call.
+func (b *DatabaseClassSpecApplyConfiguration) WithProbe(value *DatabaseProbeApplyConfiguration) *DatabaseClassSpecApplyConfiguration {
+	b.Probe = value
 	return b
 }
 

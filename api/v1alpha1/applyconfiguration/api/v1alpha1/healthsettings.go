@@ -18,8 +18,9 @@ type HealthSettingsApplyConfiguration struct {
 	Reporting *string `json:"reporting,omitempty"`
 	// rules change what a source of trouble counts. Unset: everything counts.
 	Rules []HealthRuleApplyConfiguration `json:"rules,omitempty"`
-	// databases says what a database of spec.databases counts that has not run for more than a minute: Ignore, Warn (the default; a
-	// Warning, however many there are) or Degrade.
+	// databases says what a database of spec.databases counts that has not run for more than a minute, or that its probe cannot reach:
+	// Ignore, Warn (a Warning, however many there are) or Degrade. Unset: Warn for one that does not run by what its provider says, and
+	// Info, which keeps the environment green, for one that only the probe cannot reach.
 	Databases *apiv1alpha1.DatabaseHealth `json:"databases,omitempty"`
 }
 
