@@ -90,6 +90,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, claim *v1alpha1.DatabaseClai
 	p := &pass{claim: claim, before: claim.DeepCopy(), at: r.Now()}
 	err := r.run(ctx, p)
 	if released(claim) && !p.before.DeletionTimestamp.IsZero() {
+		r.provision.Release(database.ID(claim))
 		r.tell(p)
 		return ctrl.Result{}, nil // it is gone, or will be as soon as others let go of it
 	}
