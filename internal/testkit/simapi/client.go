@@ -427,10 +427,10 @@ func (c *Client) IsObjectNamespaced(obj runtime.Object) (bool, error) {
 	return !k.cluster, nil
 }
 
-// mapper maps the kinds of the scheme.
-func (s *Store) mapper() meta.RESTMapper {
+// mapperOf maps the kinds of a scheme.
+func mapperOf(scheme *runtime.Scheme) meta.RESTMapper {
 	out := meta.NewDefaultRESTMapper(nil)
-	for gvk := range s.scheme.AllKnownTypes() {
+	for gvk := range scheme.AllKnownTypes() {
 		scope := meta.RESTScope(meta.RESTScopeNamespace)
 		if traitsOf(gvk).cluster {
 			scope = meta.RESTScopeRoot
