@@ -53,7 +53,10 @@ func (p *Provisioner) Publish(ctx context.Context, b Binding, exists bool) (comp
 		if exists && b.Password == "" {
 			return false, ErrLost
 		}
-		return b.Host != "", p.create(ctx, b)
+		if err := p.create(ctx, b); err != nil {
+			return false, err
+		}
+		return b.Host != "", nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading Secret %s: %w", b.Name, err)

@@ -76,6 +76,8 @@ type pass struct {
 	published bool
 	// coupling says why the end of an Environment did not end the claim; empty: it is not so.
 	coupling string
+	// ended says that this pass deleted the claim; the next one sees that, and goes on.
+	ended    bool
 	verdicts []condition.Verdict
 	events   []shell.Event
 	// waits are when to look again.
@@ -89,6 +91,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, claim *v1alpha1.DatabaseClai
 	}
 	p := &pass{claim: claim, before: claim.DeepCopy(), at: r.Now()}
 	err := r.run(ctx, p)
+	if p.ended {
+		r.tell(p)
+		return ctrl.Result{}, nil
+	}
 	if released(claim) && !p.before.DeletionTimestamp.IsZero() {
 		r.provision.Release(database.ID(claim))
 		r.tell(p)
@@ -116,7 +122,7 @@ func (r *Reconciler) run(ctx context.Context, p *pass) error {
 	if !p.claim.DeletionTimestamp.IsZero() {
 		return r.end(ctx, p)
 	}
-	if err := r.follow(ctx, p); err != nil {
+	if err := r.follow(ctx, p); err != nil || p.ended {
 		return err
 	}
 	if p.claim.Spec.External != nil {
