@@ -9,6 +9,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -151,6 +152,13 @@ func used(u *universe) bool { c := u.claim("shop"); return c != nil && len(c.Sta
 
 func coupled(u *universe) bool { c := u.claim("shop"); return c != nil && c.Status.CoupledUID != "" }
 
+// opened: the Environment may connect.
+func opened(u *universe) bool {
+	var policy networkingv1.NetworkPolicy
+	err := u.user.Get(context.Background(), client.ObjectKey{Namespace: space, Name: "shop-db"}, &policy)
+	return err == nil && len(policy.Spec.Ingress) == 1 && len(policy.Spec.Ingress[0].From) == 2
+}
+
 func decoupled(u *universe) bool {
 	c := u.claim("shop")
 	return c != nil && c.Status.CoupledUID == "" && c.Status.ObservedGeneration == c.Generation
@@ -211,7 +219,8 @@ func stories() []*story {
 		{name: "provision", least: 12, steps: made},
 		{name: "bind", least: 4, before: made, steps: []step{do(runs), when(used, ends), when(func(u *universe) bool { return !used(u) }, nil)}},
 		{name: "grow", least: 2, before: made, steps: []step{do(edits("shop", bigger)), when(grown, nil)}},
-		{name: "couple", least: 4, before: []step{do(asks("shop", free, couples)), when(ready("shop"), nil)}, steps: []step{do(runs), when(coupled, ends), when(gone("shop"), nil)}},
+		{name: "couple", least: 4, before: []step{do(asks("shop", free, couples)), when(ready("shop"), nil)},
+			steps: []step{do(runs), when(func(u *universe) bool { return coupled(u) && opened(u) }, ends), when(gone("shop"), nil)}},
 		{name: "decouple", least: 3, before: []step{do(asks("shop", couples)), when(ready("shop"), runs), when(coupled, nil)},
 			steps: []step{do(edits("shop", apart)), when(decoupled, ends)}},
 		{name: "snapshot", least: 2, before: made, steps: []step{do(edits("shop", requests(v1alpha1.AnnotationSnapshotRequested))), when(snapped, nil)}},
