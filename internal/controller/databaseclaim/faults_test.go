@@ -19,7 +19,7 @@ import (
 
 var (
 	only      = flag.String("story", "", "play stories whose names begin with this")
-	somePairs = flag.Int("pairs", 1500, "play so many pairs of crashes, chosen by -seed; 0: all, and pairs of more kinds")
+	somePairs = flag.Int("pairs", 200, "play so many pairs of crashes, chosen by -seed; 0: all, and pairs of more kinds")
 	seed      = flag.Int64("seed", 7, "chooses the pairs; 0: the day")
 )
 
