@@ -28,6 +28,7 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/controller/databaseclaim"
+	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 	"github.com/beanpod-dev/beanpod/internal/database"
 	"github.com/beanpod-dev/beanpod/internal/database/builtin"
 	"github.com/beanpod-dev/beanpod/internal/testkit"
@@ -89,7 +90,7 @@ func (s *stage) patch(obj client.Object, text string) {
 // TestCanaries brings passwords through the life of databases, with failures, and looks for them everywhere where they must not be.
 func TestCanaries(t *testing.T) {
 	log := &diary{}
-	ctrl.SetLogger(funcr.New(log.write, funcr.Options{Verbosity: 10}))
+	ctrl.SetLogger(shell.Quiet(funcr.New(log.write, funcr.Options{Verbosity: 10})))
 	s := &stage{T: t, log: log, events: events.NewFakeRecorder(1000)}
 	s.bench = testkit.StartBench(t, func(mgr ctrl.Manager) error {
 		return databaseclaim.New(databaseclaim.Dependencies{
