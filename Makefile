@@ -80,6 +80,7 @@ test-unit: vet ## Run tests that need nothing but Go.
 test-faults: ## Play every fault at every write, 20,000 pairs, and a sixteenth of them on a real API server: an hour on two cores.
 	go test ./internal/testkit/faults -count=1 -timeout 4h -v -run 'TestFaults|TestPlanted' -seed=0 -some=0 -pairs=20000 $(ARGS)
 	go test ./internal/database/deletion -count=1 -timeout 1h -v -run 'TestExplore|TestHistories' -deep -histories=1000000
+	go test ./internal/controller/databaseclaim -count=1 -timeout 1h -v -run '^TestFaults$$' -pairs=0
 	$(CLUSTER) build control-plane
 	env -u KUBECONFIG KUBEBUILDER_ASSETS="$$($(CLUSTER) assets)" go test ./test/integration -count=1 -timeout 30m -v -run TestWritePoints -shard=day/16
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -168,5 +169,72 @@ func TestRulesMatchMarkers(t *testing.T) {
 	}
 	for _, grant := range minus(minus(have, want), chartOnly) {
 		t.Errorf("the chart grants %q, no marker in the code asks for it: run \"go run ./hack/chart-crds\"", grant)
+	}
+}
+
+// TestDeletions lists everything that the manager may delete, and how it may treat what holds data. A kind more is a decision.
+func TestDeletions(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		" configmaps", " persistentvolumeclaims", " secrets", " serviceaccounts", " services", "apps controllerrevisions", "apps deployments", "apps statefulsets",
+		"autoscaling horizontalpodautoscalers", "batch jobs", "beanpod.dev applicationversions", "beanpod.dev databaseclaims", "beanpod.dev environments",
+		"coordination.k8s.io leases", "gateway.networking.k8s.io httproutes", "keda.sh scaledobjects", "keda.sh triggerauthentications",
+		"networking.k8s.io ingresses", "networking.k8s.io networkpolicies", "policy poddisruptionbudgets", "postgresql.cnpg.io clusters",
+		"rbac.authorization.k8s.io rolebindings", "rbac.authorization.k8s.io roles", "rds.services.k8s.aws dbinstances",
+	}
+	// Snapshots are made and read, and nothing else is ever done to them.
+	snapshots := []string{
+		"create postgresql.cnpg.io backups", "create rds.services.k8s.aws dbsnapshots", "create snapshot.storage.k8s.io volumesnapshots",
+		"get postgresql.cnpg.io backups", "get rds.services.k8s.aws dbsnapshots", "get snapshot.storage.k8s.io volumesnapshots",
+	}
+	for values, kind := range map[string]string{"": "ClusterRole", teams: "Role"} {
+		found := 0
+		for _, o := range render(t, values).objects {
+			if o.GetKind() != kind || !strings.HasSuffix(o.GetName(), "-manager") && o.GetName() != "beanpod" && !strings.HasPrefix(o.GetNamespace(), "team-") {
+				continue
+			}
+			found++
+			var deletes, of []string
+			for _, grant := range grants(rulesOf(t, o)) {
+				verb, what, _ := strings.Cut(grant, " ")
+				if strings.HasPrefix(verb, "delete") {
+					deletes = append(deletes, what)
+				}
+				if strings.HasSuffix(what, "snapshots") || strings.HasSuffix(what, " backups") {
+					of = append(of, grant)
+				}
+			}
+			if diff := cmp.Diff(want, deletes); diff != "" {
+				t.Errorf("%s %s deletes (-want +got):\n%s", kind, o.GetNamespace(), diff)
+			}
+			if diff := cmp.Diff(snapshots, of); diff != "" {
+				t.Errorf("%s %s does to snapshots (-want +got):\n%s", kind, o.GetNamespace(), diff)
+			}
+		}
+		if found == 0 {
+			t.Errorf("no %s of the manager with values %q", kind, values)
+		}
+	}
+}
+
+// TestOwnDatabases demands that the policy which keeps the manager to its own is asked for every kind that holds data, in both modes.
+func TestOwnDatabases(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{"", teams} {
+		var kinds []string
+		for _, o := range render(t, values).objects {
+			if o.GetKind() != "ValidatingAdmissionPolicy" || !strings.HasSuffix(o.GetName(), "-own-secrets") {
+				continue
+			}
+			for _, r := range into[admissionv1.ValidatingAdmissionPolicy](t, o).Spec.MatchConstraints.ResourceRules {
+				if !slices.Contains(r.Operations, admissionv1.Delete) || !slices.Contains(r.Operations, admissionv1.Update) {
+					t.Errorf("%v are asked for %v", r.Resources, r.Operations)
+				}
+				kinds = append(kinds, r.Resources...)
+			}
+		}
+		if want := []string{"secrets", "persistentvolumeclaims", "statefulsets", "clusters", "dbinstances"}; !slices.Equal(kinds, want) {
+			t.Errorf("with values %q the policy is asked for %v, want %v", values, kinds, want)
+		}
 	}
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/controller"
+	"github.com/beanpod-dev/beanpod/internal/controller/shell"
 	"github.com/beanpod-dev/beanpod/internal/database"
 	"github.com/beanpod-dev/beanpod/internal/database/deletion"
 	"github.com/beanpod-dev/beanpod/internal/samples"
@@ -92,7 +93,7 @@ func main() {
 	logging := zap.Options{}
 	logging.BindFlags(flag.CommandLine)
 	flag.Parse()
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	ctrl.SetLogger(shell.Quiet(zap.New(zap.UseFlagOptions(&logging))))
 	if err := run(f); err != nil {
 		ctrl.Log.Error(err, "Manager stopped")
 		os.Exit(1)

@@ -4,7 +4,9 @@
 package inputs
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -206,54 +208,71 @@ func (l *Loader) checkFor(ctx context.Context, namespace string, ref reference, 
 		l.memory.put(memo, known[i])
 		return known[i], nil
 	}
-	fact, err := l.read(ctx, key, ref, policy == v1alpha1.SecretChangeRollout)
+	fact, plain, err := l.read(ctx, key, ref, policy == v1alpha1.SecretChangeRollout)
 	fact.Digest = keys + fact.Digest
+	if before := (settings.CheckedInput{Kind: ref.kind, Name: ref.name, ResourceVersion: fact.ResourceVersion, Digest: keys + plain}); plain != "" && sameDigest(known, before) {
+		fact = before // of a release whose digests had no key: the content is the same, and must restart nothing
+	}
 	if err == nil {
 		l.memory.put(memo, fact)
 	}
 	return fact, err
 }
 
-// read looks at the content. Values are digested only when a change of them must be noticed, because a digest of a short
-// secret could be guessed.
-func (l *Loader) read(ctx context.Context, key client.ObjectKey, ref reference, digest bool) (settings.CheckedInput, error) {
+// read looks at the content. Values are digested only when a change of them must be noticed. The digest of a Secret has its UID as a
+// key, which only those know who may read the Secret: nobody else can test guesses of a short password. Plain is the one without.
+func (l *Loader) read(ctx context.Context, key client.ObjectKey, ref reference, digest bool) (fact settings.CheckedInput, plain string, err error) {
 	var data map[string][]byte
-	var version string
-	var err error
+	var version, uid string
 	if ref.kind == kindSecret {
 		var s corev1.Secret
 		err = l.Live.Get(ctx, key, &s)
-		data, version = s.Data, s.ResourceVersion
+		data, version, uid = s.Data, s.ResourceVersion, string(s.UID)
 	} else {
 		var c corev1.ConfigMap
 		err = l.Live.Get(ctx, key, &c)
 		data, version = configData(&c), c.ResourceVersion
 	}
 	if apierrors.IsNotFound(err) {
-		return settings.CheckedInput{}, notFound(ref)
+		return settings.CheckedInput{}, "", notFound(ref)
 	}
 	if err != nil {
-		return settings.CheckedInput{}, fmt.Errorf("reading %s %s: %w", kindWord(ref.kind), ref.name, err)
+		return settings.CheckedInput{}, "", fmt.Errorf("reading %s %s: %w", kindWord(ref.kind), ref.name, err)
 	}
-	sum := sha256.New()
+	var content bytes.Buffer
 	for _, k := range ref.keys {
 		if k == everyKey {
 			for _, name := range slices.Sorted(maps.Keys(data)) {
-				fmt.Fprintf(sum, "%q:%q\n", name, data[name])
+				fmt.Fprintf(&content, "%q:%q\n", name, data[name])
 			}
 			continue
 		}
 		value, ok := data[k]
 		if !ok {
-			return settings.CheckedInput{}, keyNotFound(ref, k)
+			return settings.CheckedInput{}, "", keyNotFound(ref, k)
 		}
-		fmt.Fprintf(sum, "%q=%q\n", k, value)
+		fmt.Fprintf(&content, "%q=%q\n", k, value)
 	}
-	fact := settings.CheckedInput{Kind: ref.kind, Name: ref.name, ResourceVersion: version}
-	if digest {
-		fact.Digest = hex.EncodeToString(sum.Sum(nil))[:16]
+	fact = settings.CheckedInput{Kind: ref.kind, Name: ref.name, ResourceVersion: version}
+	if !digest {
+		return fact, "", nil
 	}
-	return fact, nil
+	sum := sha256.Sum256(content.Bytes())
+	if fact.Digest = hex.EncodeToString(sum[:])[:16]; ref.kind != kindSecret {
+		return fact, "", nil
+	}
+	plain = fact.Digest
+	keyed := hmac.New(sha256.New, []byte(uid))
+	_, _ = keyed.Write(content.Bytes())
+	fact.Digest = hex.EncodeToString(keyed.Sum(nil))[:16]
+	return fact, plain, nil
+}
+
+// sameDigest says whether an object was recorded with this digest, at whatever version.
+func sameDigest(known []settings.CheckedInput, fact settings.CheckedInput) bool {
+	return slices.ContainsFunc(known, func(f settings.CheckedInput) bool {
+		return f.Kind == fact.Kind && f.Name == fact.Name && f.Digest == fact.Digest
+	})
 }
 
 func configData(c *corev1.ConfigMap) map[string][]byte {

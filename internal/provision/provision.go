@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -22,7 +21,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -47,14 +45,11 @@ type Provisioner struct {
 	// Now is the clock.
 	Now func() time.Time
 
-	mu      sync.Mutex
-	applied map[types.UID]applied
+	applied memory
 }
 
-type applied struct {
-	hash string
-	at   time.Time
-}
+// Release forgets everything of some data: their claim is gone.
+func (p *Provisioner) Release(id string) { p.applied.forget("", id) }
 
 // Missing names a kind that the cluster does not serve; empty: it serves them all.
 func (p *Provisioner) Missing(kinds []schema.GroupVersionKind) (string, error) {
@@ -157,38 +152,22 @@ func (p *Provisioner) one(ctx context.Context, w database.Object, live *unstruct
 			return nil // the next pass reads it
 		}
 		return err
-	case live != nil && p.fresh(live, hash):
+	case live != nil && p.applied.fresh(live, obj, hash, p.Now()):
 		return nil
 	}
 	if err := p.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner(fieldManager), client.ForceOwnership, client.DisableReadYourWritesConsistency); err != nil {
 		return err
 	}
-	if live != nil {
-		p.remember(live.GetUID(), hash)
+	if obj.GetUID() != "" {
+		p.applied.remember(obj, hash, p.Now())
 	}
 	return nil
-}
-
-// fresh says whether an object was applied as it is a short while ago.
-func (p *Provisioner) fresh(live *unstructured.Unstructured, hash string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	last := p.applied[live.GetUID()]
-	return live.GetAnnotations()[v1alpha1.AnnotationIntentHash] == hash && last.hash == hash && p.Now().Sub(last.at) < repair
-}
-
-func (p *Provisioner) remember(uid types.UID, hash string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.applied == nil {
-		p.applied = map[types.UID]applied{}
-	}
-	p.applied[uid] = applied{hash: hash, at: p.Now()}
 }
 
 // Delete deletes exactly the object that was read, as it was read: another object of the name, or a change since then, is an error.
 func (p *Provisioner) Delete(ctx context.Context, obj *unstructured.Unstructured) error {
 	uid, version := obj.GetUID(), obj.GetResourceVersion()
+	p.applied.forget(uid, "")
 	err := p.Client.Delete(ctx, obj, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy(metav1.DeletePropagationForeground), client.DisableReadYourWritesConsistency)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s %s: %w", obj.GetKind(), obj.GetName(), err)

@@ -80,6 +80,8 @@ type pass struct {
 	unprobed bool
 	// coupling says why the end of an Environment did not end the claim; empty: it is not so.
 	coupling string
+	// ended says that this pass deleted the claim; the next one sees that, and goes on.
+	ended    bool
 	verdicts []condition.Verdict
 	events   []shell.Event
 	// waits are when to look again.
@@ -93,7 +95,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, claim *v1alpha1.DatabaseClai
 	}
 	p := &pass{claim: claim, before: claim.DeepCopy(), at: r.Now()}
 	err := r.run(ctx, p)
+	if p.ended {
+		r.tell(p)
+		return ctrl.Result{}, nil
+	}
 	if released(claim) && !p.before.DeletionTimestamp.IsZero() {
+		r.provision.Release(database.ID(claim))
 		r.tell(p)
 		return ctrl.Result{}, nil // it is gone, or will be as soon as others let go of it
 	}
@@ -119,7 +126,7 @@ func (r *Reconciler) run(ctx context.Context, p *pass) error {
 	if !p.claim.DeletionTimestamp.IsZero() {
 		return errors.Join(r.end(ctx, p), r.probe(ctx, p))
 	}
-	if err := r.follow(ctx, p); err != nil {
+	if err := r.follow(ctx, p); err != nil || p.ended {
 		return err
 	}
 	if p.claim.Spec.External != nil {

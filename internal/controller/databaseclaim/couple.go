@@ -51,6 +51,7 @@ func (r *Reconciler) follow(ctx context.Context, p *pass) error {
 		return fmt.Errorf("deleting the claim with its Environment: %w", err)
 	}
 	p.event(corev1.EventTypeNormal, "Coupled", "Delete", message)
+	p.ended = true
 	return nil
 }
 

@@ -51,10 +51,10 @@ const (
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters,verbs=get;create;patch;delete
-// +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=backups,verbs=get;create;patch
+// +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=backups,verbs=get;create
 // +kubebuilder:rbac:groups=snapshot.storage.k8s.io,resources=volumesnapshots,verbs=get;create
 // +kubebuilder:rbac:groups=rds.services.k8s.aws,resources=dbinstances,verbs=get;create;patch;delete
-// +kubebuilder:rbac:groups=rds.services.k8s.aws,resources=dbsnapshots,verbs=get;create;patch
+// +kubebuilder:rbac:groups=rds.services.k8s.aws,resources=dbsnapshots,verbs=get;create
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // SetupWithManager registers the controller, its watches and its indexes.

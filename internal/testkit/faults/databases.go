@@ -53,6 +53,12 @@ func vanish(r *run) {
 	r.must(r.user.Delete(context.Background(), &v1alpha1.DatabaseClaim{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: database}}))
 }
 
+// vanishWhole takes the credentials too.
+func vanishWhole(r *run) {
+	vanish(r)
+	r.must(r.user.Delete(context.Background(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: credentials}}))
+}
+
 // announced: status says that every instance has the newest version of the Secret, so that the old password can end.
 func announced(r *run) bool {
 	env := r.env()
@@ -72,6 +78,8 @@ func databases() []*Scenario {
 		}
 	}
 	last := Step{When: announced, Do: func(*run) {}}
+	// A database that is gone never keeps a version from being deployed.
+	arrives := Step{When: deployed("v2"), Do: func(*run) {}}
 	launch := &Scenario{Name: "database/launch", Fresh: true, Env: binds(v1alpha1.PolicyRolling)}
 	launch.Steps = []Step{
 		{Do: func(r *run) { r.must(r.user.Create(context.Background(), launch.environment())) }},
@@ -81,11 +89,12 @@ func databases() []*Scenario {
 	out := []*Scenario{launch}
 	for _, p := range []v1alpha1.DeploymentPolicy{v1alpha1.PolicyRolling, v1alpha1.PolicyImmutable} {
 		rotates := scenario("database-rotates/"+string(p), p, 2, false, "", Step{Do: rotate}, last)
-		gone := scenario("database-gone/"+string(p), p, 2, false, "", Step{Do: vanish}, after(settled, to("v2")))
-		for _, s := range []*Scenario{rotates, gone} {
+		gone := scenario("database-gone/"+string(p), p, 2, false, "", Step{Do: vanish}, after(settled, to("v2")), arrives)
+		lost := scenario("database-and-secret-gone/"+string(p), p, 2, false, "", Step{Do: vanishWhole}, after(settled, to("v2")), arrives)
+		for _, s := range []*Scenario{rotates, gone, lost} {
 			s.Env, s.Before = binds(p), provide
 		}
-		out = append(out, rotates, gone)
+		out = append(out, rotates, gone, lost)
 	}
 	return out
 }

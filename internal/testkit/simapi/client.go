@@ -338,10 +338,27 @@ func (c *Client) Apply(_ context.Context, config runtime.ApplyConfiguration, opt
 	if w.Manager == "" {
 		return apierrors.NewBadRequest("fieldManager is required for an apply")
 	}
-	_, err = c.do(w, func(w *Write) (client.Object, error) {
+	stored, err := c.do(w, func(w *Write) (client.Object, error) {
 		return c.store.applyTo(c.store.kind(w.Kind), content, o.Force != nil && *o.Force, w)
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return answer(stored, config)
+}
+
+// answer gives a caller what is stored, where its configuration can hold it.
+func answer(stored client.Object, config runtime.ApplyConfiguration) error {
+	out, ok := config.(runtime.Unstructured)
+	if !ok {
+		return nil
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(stored)
+	if err != nil {
+		return err
+	}
+	out.SetUnstructuredContent(content)
+	return nil
 }
 
 // Delete implements client.Writer.
@@ -410,10 +427,10 @@ func (c *Client) IsObjectNamespaced(obj runtime.Object) (bool, error) {
 	return !k.cluster, nil
 }
 
-// mapper maps the kinds of the scheme.
-func (s *Store) mapper() meta.RESTMapper {
+// mapperOf maps the kinds of a scheme.
+func mapperOf(scheme *runtime.Scheme) meta.RESTMapper {
 	out := meta.NewDefaultRESTMapper(nil)
-	for gvk := range s.scheme.AllKnownTypes() {
+	for gvk := range scheme.AllKnownTypes() {
 		scope := meta.RESTScope(meta.RESTScopeNamespace)
 		if traitsOf(gvk).cluster {
 			scope = meta.RESTScopeRoot

@@ -16,7 +16,7 @@ import (
 	"github.com/beanpod-dev/beanpod/internal/rollout/toy"
 )
 
-// Cluster is the rest of Kubernetes: controllers of Deployments, HorizontalPodAutoscalers, Jobs and namespaces, a kubelet, and the
+// Cluster is the rest of Kubernetes: controllers of Deployments, StatefulSets, HorizontalPodAutoscalers, Jobs and namespaces, a kubelet, and the
 // garbage collector. They act only when Step is called, and never fail. The functions are what a scenario decides; all may be nil.
 type Cluster struct {
 	// Starts says after how many seconds a pod is ready, the n-th (from 0) of its ReplicaSet; negative: never. Nil: one second.
@@ -54,6 +54,7 @@ func (c *Cluster) Step() bool {
 	moved = c.roll() || moved
 	moved = c.stop() || moved
 	moved = c.work() || moved
+	moved = c.serve() || moved
 	moved = c.collect() || moved
 	return c.empty() || moved
 }

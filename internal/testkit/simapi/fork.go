@@ -20,7 +20,7 @@ import (
 func (s *Store) Fork() (*Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := &Store{scheme: s.scheme, now: s.now, version: s.version, kinds: make(map[schema.GroupVersionKind]*kind, len(s.kinds)), types: make(map[reflect.Type]*kind, len(s.types))}
+	out := &Store{scheme: s.scheme, mapper: s.mapper, now: s.now, version: s.version, kinds: make(map[schema.GroupVersionKind]*kind, len(s.kinds)), types: make(map[reflect.Type]*kind, len(s.types))}
 	for name, k := range s.kinds {
 		next, err := s.forkKind(k)
 		if err != nil {

@@ -39,6 +39,7 @@ type traits struct {
 // plain are built-in kinds without a generation.
 var plain = map[string]bool{
 	"ConfigMap": true, "Secret": true, "Service": true, "ServiceAccount": true, "Namespace": true, "HorizontalPodAutoscaler": true, "Event": true,
+	"PersistentVolumeClaim": true,
 }
 
 // stateless are built-in kinds without a status of their own.

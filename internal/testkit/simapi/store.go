@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -43,6 +44,8 @@ type Store struct {
 	Seen func(Change)
 
 	scheme *runtime.Scheme
+	// mapper maps the kinds of the scheme.
+	mapper func() meta.RESTMapper
 
 	mu      sync.Mutex
 	now     time.Time
@@ -80,7 +83,8 @@ type record struct {
 
 // New makes an empty store with a namespace called default.
 func New(scheme *runtime.Scheme) *Store {
-	s := &Store{scheme: scheme, now: Begin, kinds: map[schema.GroupVersionKind]*kind{}, types: map[reflect.Type]*kind{}}
+	mapper := sync.OnceValue(func() meta.RESTMapper { return mapperOf(scheme) })
+	s := &Store{scheme: scheme, mapper: mapper, now: Begin, kinds: map[schema.GroupVersionKind]*kind{}, types: map[reflect.Type]*kind{}}
 	s.AddNamespace("default")
 	return s
 }
