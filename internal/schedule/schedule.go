@@ -94,14 +94,14 @@ func read(s v1alpha1.ScalingSchedule) (action, *Problem) {
 	if s.Cron == "" {
 		return a, nil
 	}
-	const always = "* * * * *"
-	if _, err := contract.ParseSchedule(always, s.TimeZone); err != nil {
-		return a, &Problem{Name: s.Name, Field: "timeZone", Message: err.Error()}
-	}
 	parsed, err := contract.ParseSchedule(s.Cron, s.TimeZone)
-	if err != nil {
-		return a, &Problem{Name: s.Name, Field: "cron", Message: err.Error()}
+	if err == nil {
+		a.cron = &parsed
+		return a, nil
 	}
-	a.cron = &parsed
-	return a, nil
+	field := "cron"
+	if _, wrong := contract.ParseSchedule("* * * * *", s.TimeZone); wrong != nil {
+		field = "timeZone"
+	}
+	return a, &Problem{Name: s.Name, Field: field, Message: err.Error()}
 }

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -113,6 +115,10 @@ func full(tweaks ...func(*Layers)) Layers {
 
 // fill sets every field: one element in each list and map.
 func fill(v reflect.Value) {
+	if v.Type() == moment {
+		change(v)
+		return
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
@@ -136,7 +142,11 @@ func fill(v reflect.Value) {
 
 // walk changes one leaf at a time, calls visit with its path and puts the old value back.
 func walk(path string, v reflect.Value, visit func(path string)) {
-	switch v.Kind() {
+	kind := v.Kind()
+	if v.Type() == moment {
+		kind = reflect.Invalid // a leaf
+	}
+	switch kind {
 	case reflect.Pointer:
 		if !v.IsNil() {
 			walk(path, v.Elem(), visit)
@@ -175,9 +185,14 @@ func walk(path string, v reflect.Value, visit func(path string)) {
 	}
 }
 
+// moment is a leaf, though it is a struct.
+var moment = reflect.TypeFor[metav1.Time]()
+
 // change gives a leaf another value.
 func change(v reflect.Value) {
 	switch v.Kind() {
+	case reflect.Struct:
+		v.Set(reflect.ValueOf(metav1.NewTime(v.Interface().(metav1.Time).Add(time.Hour))))
 	case reflect.String:
 		v.SetString(v.String() + "x")
 	case reflect.Bool:
@@ -228,6 +243,12 @@ func TestRevision(t *testing.T) {
 		{"a rebuild", nil, func(l *Layers) {
 			l.Environment.Annotations = map[string]string{v1alpha1.AnnotationRebuildRequested: "now"}
 		}, false, false},
+		{"a schedule that comes", func(l *Layers) {
+			l.At = time.Date(2026, 6, 1, 21, 59, 0, 0, time.UTC)
+			l.Environment.Spec.Capacity = &v1alpha1.Capacity{Autoscaling: &v1alpha1.Autoscaling{
+				Schedules: []v1alpha1.ScalingSchedule{{Name: "day", Cron: "0 7 * * *", Min: ptr.To(int32(7))}, {Name: "night", Cron: "0 22 * * *", Min: ptr.To(int32(2))}},
+			}}
+		}, func(l *Layers) { l.At = l.At.Add(time.Minute) }, false, false},
 		{"another annotation", nil, func(l *Layers) { l.Environment.Annotations = map[string]string{"a": "b"} }, false, false},
 		{"another base domain", nil, func(l *Layers) { l.Operator.BaseDomain = "other" }, false, false},
 		{"another trusted network", nil, func(l *Layers) { l.Operator.TrustedCIDRs = []string{"10.0.0.0/8"} }, false, false},
