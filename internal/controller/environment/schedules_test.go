@@ -4,20 +4,20 @@
 package environment
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	appsv1 "k8s.io/api/apps/v1"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 )
@@ -35,11 +35,19 @@ func scheduling(engine v1alpha1.ScalingEngine, list ...v1alpha1.ScalingSchedule)
 	}
 }
 
+// cached is the environment as the controller sees it.
+func (w *world) cached(ctx context.Context) *v1alpha1.Environment {
+	GinkgoHelper()
+	out := &v1alpha1.Environment{}
+	Expect(bench.Client.Get(ctx, w.key("blue"), out)).To(Succeed())
+	return out
+}
+
 var _ = Describe("Schedules", func() {
 	var w *world
 	BeforeEach(func(ctx SpecContext) { w = newWorld(ctx) })
 
-	// started makes the environment and plays the Deployment controller until nothing moves.
+	// settled plays the Deployment controller until nothing moves.
 	settled := func(ctx SpecContext) {
 		GinkgoHelper()
 		w.rollout(ctx, *w.deployment(ctx).Spec.Replicas, "NewReplicaSetAvailable")
@@ -120,7 +128,7 @@ var _ = Describe("Schedules", func() {
 		Expect(writes).To(BeEmpty())
 
 		By("coming back after an outage of days, in which both came several times")
-		w.later(5*24*time.Hour - 8*time.Hour)
+		w.later(5*24*time.Hour - 4*time.Hour)
 		w.restart()
 		w.mustPass(ctx)
 		w.mustPass(ctx)
@@ -172,6 +180,7 @@ var _ = Describe("Schedules", func() {
 			Expect(bench.Client.SubResource("scale").Update(ctx, env, client.WithSubResourceBody(&autoscalingv1.Scale{
 				ObjectMeta: env.ObjectMeta, Spec: autoscalingv1.ScaleSpec{Replicas: n},
 			}))).To(Succeed())
+			Eventually(func() *int32 { return w.cached(ctx).Spec.Capacity.Desired }).Should(HaveValue(Equal(n)))
 			w.mustPass(ctx)
 		}
 		started(ctx, scheduling(v1alpha1.ScalingNone, w.daily("day", -2*time.Hour, 2, 6), w.daily("night", 3*time.Hour, 1, 3)))
@@ -191,6 +200,8 @@ var _ = Describe("Schedules", func() {
 		Expect(bounds(ctx)).To(Equal("3"))
 		Expect(*w.environment(ctx).Spec.Capacity.Desired).To(Equal(int32(5)), "what people asked for is kept")
 		settled(ctx)
+		w.later(15 * time.Minute)
+		w.mustPass(ctx)
 		firing(ctx)
 		Expect(bounds(ctx)).To(Equal("5"), "and counts again when the bounds allow it")
 
@@ -203,6 +214,8 @@ var _ = Describe("Schedules", func() {
 		})
 		w.mustPass(ctx)
 		Expect(bounds(ctx)).To(Equal("9"))
+		w.later(6 * time.Second)
+		w.mustPass(ctx)
 		Expect(capacity(ctx)).To(Equal("1..4, none, then none"))
 		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.Capacity.Autoscaling.Schedules = nil })
 		w.later(6 * time.Second)
@@ -250,7 +263,7 @@ var _ = Describe("Schedules", func() {
 	It("wait for the end of a deployment with two sets, whose autoscaler is held", func(ctx SpecContext) {
 		started(ctx, func(e *v1alpha1.Environment) {
 			scheduling("", w.daily("day", -2*time.Hour, 2, 8), w.daily("night", 20*time.Minute, 4, 12))(e)
-			e.Spec.Deployment.Version.Policy = v1alpha1.PolicyImmutable
+			e.Spec.Deployment.Version.Policy, e.Spec.Deployment.Version.HoldSeconds = v1alpha1.PolicyImmutable, ptr.To(int32(0))
 		})
 		w.later(15 * time.Minute)
 		w.change(ctx, func(e *v1alpha1.Environment) { e.Spec.VersionRef.Name = "v2" })
@@ -330,4 +343,3 @@ var _ = Describe("Schedules", func() {
 		Expect(owners(w.deployment(ctx))).To(ConsistOf("beanpod-scale"))
 	})
 })
-
