@@ -3,8 +3,6 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 // Capacity is how many instances run, how large they are and where.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="capacity.min must not be larger than capacity.max"
@@ -182,7 +180,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.cron) || has(self.startTime)",message="a schedule has a cron, or a startTime at which it comes once"
 // +kubebuilder:validation:XValidation:rule="has(self.cron) || !has(self.endTime)",message="endTime ends what a cron repeats; a schedule without cron comes once, at startTime"
 // +kubebuilder:validation:XValidation:rule="has(self.cron) || !has(self.timeZone)",message="timeZone is that of cron; startTime says its own offset"
-// +kubebuilder:validation:XValidation:rule="!has(self.startTime) || !has(self.endTime) || self.startTime < self.endTime",message="the schedule's startTime must be before its endTime"
+// +kubebuilder:validation:XValidation:rule="!has(self.startTime) || !has(self.endTime) || timestamp(self.startTime) < timestamp(self.endTime)",message="the schedule's startTime must be before its endTime"
 type ScalingSchedule struct {
 	// name of the schedule.
 	// +required
@@ -201,13 +199,18 @@ type ScalingSchedule struct {
 	// +kubebuilder:validation:MaxLength=64
 	TimeZone string `json:"timeZone,omitempty"`
 
-	// startTime is when the schedule comes, without cron; with cron it does not come before. Unset: it always came.
+	// startTime is when the schedule comes, without cron; with cron it does not come before: "2026-11-27T08:00:00Z", or with an offset
+	// in place of Z. Unset: it always came.
 	// +optional
-	StartTime *metav1.Time `json:"startTime,omitempty"`
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	StartTime string `json:"startTime,omitempty"`
 
-	// endTime is the last moment at which cron comes; what it set stays. Unset: never.
+	// endTime is the last moment at which cron comes, written as startTime is; what it set stays. Unset: never.
 	// +optional
-	EndTime *metav1.Time `json:"endTime,omitempty"`
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	EndTime string `json:"endTime,omitempty"`
 
 	// suspend leaves the schedule out, as if it were not here. Defaults to false.
 	// +optional

@@ -6,6 +6,7 @@
 package schedule
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
@@ -38,7 +39,7 @@ type State struct {
 
 // Problem is a schedule that cannot be read. It is left out of the State.
 type Problem struct {
-	// Name of the schedule, Field of it: cron or timeZone.
+	// Name of the schedule, Field of it.
 	Name, Field string
 	// Message is a sentence with the next step.
 	Message string
@@ -85,11 +86,12 @@ func At(list []v1alpha1.ScalingSchedule, now time.Time) (State, []Problem) {
 // read makes a schedule one that times can be computed of.
 func read(s v1alpha1.ScalingSchedule) (action, *Problem) {
 	var a action
-	if s.StartTime != nil {
-		a.start = s.StartTime.UTC()
+	var err error
+	if a.start, err = instant(s.StartTime); err != nil {
+		return a, &Problem{Name: s.Name, Field: "startTime", Message: err.Error()}
 	}
-	if s.EndTime != nil {
-		a.end = s.EndTime.UTC()
+	if a.end, err = instant(s.EndTime); err != nil {
+		return a, &Problem{Name: s.Name, Field: "endTime", Message: err.Error()}
 	}
 	if s.Cron == "" {
 		return a, nil
@@ -104,4 +106,16 @@ func read(s v1alpha1.ScalingSchedule) (action, *Problem) {
 		field = "timeZone"
 	}
 	return a, &Problem{Name: s.Name, Field: field, Message: err.Error()}
+}
+
+// instant reads a time with its offset; nothing is the zero time.
+func instant(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is no time that there is; write one such as 2026-11-27T08:00:00Z", text)
+	}
+	return at.UTC(), nil
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
@@ -138,6 +137,7 @@ func TestProblems(t *testing.T) {
 	t.Parallel()
 	got, problems := At(list(t, `[
 	  {name: never, cron: "0 0 30 2 *", min: 9}, {name: mars, cron: "0 0 * * *", timeZone: Mars, min: 9}, {name: here, cron: "0 0 * * *", timeZone: Local, min: 9},
+	  {name: soon, startTime: "2026-02-30T00:00:00Z", min: 9}, {name: later, cron: "0 0 * * *", endTime: "2026-02-30T00:00:00Z", min: 9},
 	  {name: words, cron: "at eight o'clock today", min: 9}, {name: asleep, cron: "0 0 31 4 *", suspend: true, min: 9}, {name: good, cron: "0 0 * * *", min: 2}]`), when(t, "2026-06-01T12:00:00Z"))
 	if told(got) != "2/-, good 06-01T00:00, good 06-02T00:00" {
 		t.Errorf("got %s: what cannot be read must be left out, and nothing else", told(got))
@@ -149,7 +149,7 @@ func TestProblems(t *testing.T) {
 			t.Errorf("%s: no message", p.Name)
 		}
 	}
-	if got := strings.Join(fields, ", "); got != "never cron, mars timeZone, here timeZone, words cron, asleep cron" {
+	if got := strings.Join(fields, ", "); got != "never cron, mars timeZone, here timeZone, soon startTime, later endTime, words cron, asleep cron" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -165,10 +165,10 @@ func FuzzAt(f *testing.F) {
 	f.Fuzz(func(t *testing.T, one, zone, two, other string, seconds, start, end int64) {
 		actions := []v1alpha1.ScalingSchedule{{Name: "one", Cron: one, TimeZone: zone, Min: ptr.To(int32(1))}, {Name: "two", Cron: two, TimeZone: other, Max: ptr.To(int32(2))}}
 		if start > 0 {
-			actions[0].StartTime = &metav1.Time{Time: time.Unix(start%4_000_000_000, 0)}
+			actions[0].StartTime = time.Unix(start%4_000_000_000, 0).UTC().Format(time.RFC3339)
 		}
 		if end > 0 {
-			actions[0].EndTime = &metav1.Time{Time: time.Unix(end%4_000_000_000, 0)}
+			actions[0].EndTime = time.Unix(end%4_000_000_000, 0).UTC().Format(time.RFC3339)
 		}
 		now := time.Unix(max(0, seconds)%4_000_000_000, 0)
 		for range 6 {

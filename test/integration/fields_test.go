@@ -23,6 +23,8 @@ var ordinary = map[string][]any{
 	"spec.capacity.autoscaling.schedules[*].cron":                  {"0 3 * * *", "0 4 * * 1"},
 	"spec.capacity.autoscaling.schedules[*].timeZone":              {"Asia/Seoul", "UTC"},
 	"spec.capacity.autoscaling.schedules[*].name":                  {"one", "two", "three"},
+	"spec.capacity.autoscaling.schedules[*].startTime":             {"2026-01-01T00:00:00Z", "2026-02-01T09:00:00+09:00"},
+	"spec.capacity.autoscaling.schedules[*].endTime":               {"2096-01-01T00:00:00Z", "2097-01-01T00:00:00Z"},
 	"spec.capacity.placement.architecture":                         {"amd64"},
 	"spec.capacity.placement.nodeSelector[*]":                      {"one", "two"},
 	"spec.capacity.placement.tolerations[*].key":                   {"one", "example.com/two", "three"},
@@ -64,7 +66,7 @@ var ordinary = map[string][]any{
 
 // needs are members that an object needs although the schema does not say so.
 var needs = map[string][]string{
-	"spec.capacity.autoscaling.schedules[*]": {"min"},
+	"spec.capacity.autoscaling.schedules[*]": {"cron", "min"},
 	"spec.capacity.placement.tolerations[*]": {"key"},
 	"spec.managedUpdates":                    {"window"},
 	"spec.databases[*]":                      {"variablePrefix"},

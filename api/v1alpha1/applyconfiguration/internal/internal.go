@@ -2280,7 +2280,7 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
     - name: endTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        scalar: string
     - name: max
       type:
         scalar: numeric
@@ -2292,7 +2292,7 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
     - name: startTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        scalar: string
     - name: suspend
       type:
         scalar: boolean

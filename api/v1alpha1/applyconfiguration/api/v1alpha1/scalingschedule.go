@@ -5,10 +5,6 @@
 
 package v1alpha1
 
-import (
-	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
-
 // ScalingScheduleApplyConfiguration represents a declarative configuration of the ScalingSchedule type for use
 // with apply.
 //
@@ -21,10 +17,11 @@ type ScalingScheduleApplyConfiguration struct {
 	Cron *string `json:"cron,omitempty"`
 	// timeZone of cron by its IANA name: Asia/Seoul. Defaults to UTC. A time that a change of clocks skips comes when they change.
 	TimeZone *string `json:"timeZone,omitempty"`
-	// startTime is when the schedule comes, without cron; with cron it does not come before. Unset: it always came.
-	StartTime *v1.Time `json:"startTime,omitempty"`
-	// endTime is the last moment at which cron comes; what it set stays. Unset: never.
-	EndTime *v1.Time `json:"endTime,omitempty"`
+	// startTime is when the schedule comes, without cron; with cron it does not come before: "2026-11-27T08:00:00Z", or with an offset
+	// in place of Z. Unset: it always came.
+	StartTime *string `json:"startTime,omitempty"`
+	// endTime is the last moment at which cron comes, written as startTime is; what it set stays. Unset: never.
+	EndTime *string `json:"endTime,omitempty"`
 	// suspend leaves the schedule out, as if it were not here. Defaults to false.
 	Suspend *bool `json:"suspend,omitempty"`
 	// min from then on. Unset: unchanged.
@@ -66,7 +63,7 @@ func (b *ScalingScheduleApplyConfiguration) WithTimeZone(value string) *ScalingS
 // WithStartTime sets the StartTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the StartTime field is set to the value of the last call.
-func (b *ScalingScheduleApplyConfiguration) WithStartTime(value v1.Time) *ScalingScheduleApplyConfiguration {
+func (b *ScalingScheduleApplyConfiguration) WithStartTime(value string) *ScalingScheduleApplyConfiguration {
 	b.StartTime = &value
 	return b
 }
@@ -74,7 +71,7 @@ func (b *ScalingScheduleApplyConfiguration) WithStartTime(value v1.Time) *Scalin
 // WithEndTime sets the EndTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the EndTime field is set to the value of the last call.
-func (b *ScalingScheduleApplyConfiguration) WithEndTime(value v1.Time) *ScalingScheduleApplyConfiguration {
+func (b *ScalingScheduleApplyConfiguration) WithEndTime(value string) *ScalingScheduleApplyConfiguration {
 	b.EndTime = &value
 	return b
 }
