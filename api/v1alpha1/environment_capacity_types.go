@@ -202,12 +202,14 @@ type ScalingSchedule struct {
 	// startTime is when the schedule comes, without cron; with cron it does not come before: "2026-11-27T08:00:00Z", or with an offset
 	// in place of Z. Unset: it always came.
 	// +optional
+	// +kubebuilder:validation:MinLength=20
 	// +kubebuilder:validation:MaxLength=25
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	StartTime string `json:"startTime,omitempty"`
 
 	// endTime is the last moment at which cron comes, written as startTime is; what it set stays. Unset: never.
 	// +optional
+	// +kubebuilder:validation:MinLength=20
 	// +kubebuilder:validation:MaxLength=25
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	EndTime string `json:"endTime,omitempty"`
