@@ -101,7 +101,9 @@ var companions = []companion{
 	{"spec.capacity.type", []assignment{{"spec.capacity.min", int64(1)}, {"spec.capacity.max", int64(1)}}},
 	{"spec.capacity.autoscaling.triggers", []assignment{{"spec.capacity.max", int64(3)}}},
 	{"spec.capacity.autoscaling.scaleDownStabilizationSeconds", []assignment{{"spec.capacity.max", int64(3)}}},
-	{"spec.capacity.autoscaling.schedules[*].min", []assignment{{"spec.capacity.autoscaling.schedules[*].max", int64(10000)}}},
+	{"spec.capacity.autoscaling.schedules[*].min", []assignment{
+		{"spec.capacity.autoscaling.schedules[*].max", int64(10000)}, {"spec.capacity.autoscaling.engine", "None"}, {"spec.capacity.desired", int64(2)}, // nobody measures what an autoscaler could go down by
+	}},
 	{"spec.capacity.autoscaling.schedules[*].max", []assignment{{"spec.capacity.autoscaling.schedules[*].min", int64(0)}}},
 	{"spec.capacity.placement.tolerations[*].tolerationSeconds", []assignment{{"spec.capacity.placement.tolerations[*].effect", "NoExecute"}}},
 	{"spec.podTemplate.volumeMounts", []assignment{{"spec.podTemplate.volumes", []any{
