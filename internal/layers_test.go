@@ -70,7 +70,7 @@ var (
 	inputs   = []string{"internal/naming", "internal/settings", "internal/snapshot"}
 	purePkgs = []string{
 		"internal/naming", "internal/settings", "internal/snapshot", "internal/rollout/...", "internal/desired/...", "internal/health",
-		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/updates", "internal/quota", "internal/scaling", "internal/beanstalk", "internal/workerd/contract",
+		"internal/condition", "internal/outcome", "internal/lifecycle", "internal/updates", "internal/quota", "internal/scaling", "internal/schedule", "internal/beanstalk", "internal/workerd/contract",
 		"internal/bundle/report", "internal/database/...",
 		"config/platforms", "internal/samples",
 	}
@@ -87,13 +87,14 @@ var rows = []row{
 	{packages: "internal/naming", purity: pure, why: whyPure},
 	{packages: "internal/updates", purity: pure, why: whyPure},
 	{packages: "internal/scaling", purity: pure, why: whyPure},
-	{packages: "internal/settings", purity: pure, ours: []string{"internal/naming", "internal/updates", "internal/workerd/contract"}, why: whyPure},
+	{packages: "internal/schedule", purity: pure, ours: []string{"internal/workerd/contract"}, why: whyPure},
+	{packages: "internal/settings", purity: pure, ours: []string{"internal/naming", "internal/updates", "internal/schedule", "internal/workerd/contract"}, why: whyPure},
 	{packages: "internal/snapshot", purity: pure, ours: []string{"internal/naming", "internal/settings"}, why: whyPure},
 	{packages: "internal/lifecycle", purity: pure, ours: inputs, why: whyPure},
 	{packages: "config/platforms", purity: pure, why: whyPure},
 	{packages: "hack/samples", purity: pure, why: whyPure},
 	{packages: "internal/samples", purity: pure, ours: []string{"hack/samples"}, why: whyPure},
-	{packages: "internal/beanstalk/...", purity: pure, ours: []string{".", "internal/naming", "internal/settings"}, why: whyPure},
+	{packages: "internal/beanstalk/...", purity: pure, ours: []string{".", "internal/naming", "internal/settings", "internal/workerd/contract"}, why: whyPure},
 	{packages: "internal/health", purity: pure, ours: inputs, why: whyPure},
 	{packages: "internal/quota", purity: pure, ours: append([]string{"internal/desired/pod"}, inputs...), why: whyPure},
 	{packages: "internal/rollout/plan", purity: pure, ours: inputs, why: whyPure},

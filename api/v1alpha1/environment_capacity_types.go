@@ -8,6 +8,8 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="capacity.min must not be larger than capacity.max"
 // +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'SingleInstance' || ((!has(self.min) || self.min == 1) && (!has(self.max) || self.max == 1))",message="a SingleInstance environment has min 1 and max 1; use type LoadBalanced for more"
 // +kubebuilder:validation:XValidation:rule="!has(self.desired) || (has(self.autoscaling) && has(self.autoscaling.engine) && self.autoscaling.engine == 'None')",message="capacity.desired is used only with autoscaling.engine None; otherwise set min and max"
+// +kubebuilder:validation:XValidation:rule="!has(self.max) || !has(self.autoscaling) || !has(self.autoscaling.schedules) || self.autoscaling.schedules.exists(s, has(s.max)) || self.autoscaling.schedules.all(s, !has(s.min) || s.min <= self.max)",message="a schedule's min must not be larger than capacity.max where no schedule sets max; set max in the schedule too"
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.autoscaling) || !has(self.autoscaling.schedules) || self.autoscaling.schedules.exists(s, has(s.min)) || self.autoscaling.schedules.all(s, !has(s.max) || s.max >= self.min)",message="a schedule's max must not be smaller than capacity.min where no schedule sets min; set min in the schedule too"
 type Capacity struct {
 	// type is LoadBalanced (the default) or SingleInstance: exactly one instance, no autoscaling. It may be changed at any time.
 	// +optional
@@ -27,6 +29,7 @@ type Capacity struct {
 	Max *int32 `json:"max,omitempty"`
 
 	// desired is the number of instances while autoscaling.engine is None; kubectl scale reads and writes it. Defaults to min.
+	// The min and max of a schedule bound it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
@@ -110,7 +113,8 @@ type Autoscaling struct {
 	// +kubebuilder:validation:Maximum=3600
 	ScaleDownStabilizationSeconds *int32 `json:"scaleDownStabilizationSeconds,omitempty"`
 
-	// schedules change min and max at certain times. Unset: never.
+	// schedules change min and max at certain times; status.capacity says what counts now. Of two that come at the same moment the
+	// one further down counts. Unset: never.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -168,10 +172,15 @@ const (
 	TriggerExternal TriggerType = "External"
 )
 
-// ScalingSchedule changes min and max at certain times. They stay until the next schedule changes them.
+// ScalingSchedule changes min and max at certain times. They stay until another schedule changes them: for each of the two the
+// schedule counts that came last, also if that was before the environment was made. No instance restarts.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.min) || has(self.max)",message="a schedule sets min, max or both"
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="the schedule's min must not be larger than its max"
+// +kubebuilder:validation:XValidation:rule="has(self.cron) || has(self.startTime)",message="a schedule has a cron, or a startTime at which it comes once"
+// +kubebuilder:validation:XValidation:rule="has(self.cron) || !has(self.endTime)",message="endTime ends what a cron repeats; a schedule without cron comes once, at startTime"
+// +kubebuilder:validation:XValidation:rule="has(self.cron) || !has(self.timeZone)",message="timeZone is that of cron; startTime says its own offset"
+// +kubebuilder:validation:XValidation:rule="!has(self.startTime) || !has(self.endTime) || timestamp(self.startTime) < timestamp(self.endTime)",message="the schedule's startTime must be before its endTime"
 type ScalingSchedule struct {
 	// name of the schedule.
 	// +required
@@ -179,16 +188,35 @@ type ScalingSchedule struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
 
-	// cron is when, in five fields: "0 22 * * *".
-	// +required
+	// cron is when, in five fields: "0 22 * * *". Unset: once, at startTime.
+	// +optional
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=100
-	Cron string `json:"cron"`
+	Cron string `json:"cron,omitempty"`
 
-	// timeZone by its IANA name: Asia/Seoul. Defaults to UTC.
+	// timeZone of cron by its IANA name: Asia/Seoul. Defaults to UTC. A time that a change of clocks skips comes when they change.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	TimeZone string `json:"timeZone,omitempty"`
+
+	// startTime is when the schedule comes, without cron; with cron it does not come before: "2026-11-27T08:00:00Z", or with an offset
+	// in place of Z. Unset: it always came.
+	// +optional
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	StartTime string `json:"startTime,omitempty"`
+
+	// endTime is the last moment at which cron comes, written as startTime is; what it set stays. Unset: never.
+	// +optional
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=25
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	EndTime string `json:"endTime,omitempty"`
+
+	// suspend leaves the schedule out, as if it were not here. Defaults to false.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
 
 	// min from then on. Unset: unchanged.
 	// +optional
@@ -196,7 +224,7 @@ type ScalingSchedule struct {
 	// +kubebuilder:validation:Maximum=10000
 	Min *int32 `json:"min,omitempty"`
 
-	// max from then on. Unset: unchanged.
+	// max from then on. Unset: unchanged. With 0 no instance runs.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000

@@ -53,6 +53,10 @@ type EnvironmentStatus struct {
 	// +optional
 	Health *Health `json:"health,omitempty"`
 
+	// capacity is what spec.capacity and its schedules say now; only where there are schedules.
+	// +optional
+	Capacity *CapacityStatus `json:"capacity,omitempty"`
+
 	// platform that the instances run on.
 	// +optional
 	Platform *PlatformStatusSummary `json:"platform,omitempty"`
@@ -91,6 +95,41 @@ type EnvironmentStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Selector string `json:"selector,omitempty"`
+}
+
+// CapacityStatus is how many instances there may be now, and which schedules say so.
+type CapacityStatus struct {
+	// min that counts now.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	Min int32 `json:"min"`
+
+	// max that counts now.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	Max int32 `json:"max"`
+
+	// schedule that came last, and when. Unset: none has come yet.
+	// +optional
+	Schedule *ScheduleMoment `json:"schedule,omitempty"`
+
+	// next schedule to come, and when. Unset: none will come.
+	// +optional
+	Next *ScheduleMoment `json:"next,omitempty"`
+}
+
+// ScheduleMoment is a schedule and a time at which it comes.
+type ScheduleMoment struct {
+	// name of the schedule.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// time at which it came, or comes.
+	// +required
+	Time metav1.Time `json:"time"`
 }
 
 // PlatformStatusSummary says what platform an environment runs on.

@@ -25,6 +25,7 @@ import (
 // +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="PLATFORM",type=string,priority=1,JSONPath=`.spec.platformRef.name`
 // +kubebuilder:printcolumn:name="INSTANCES",type=integer,priority=1,JSONPath=`.status.health.instances.total`
+// +kubebuilder:printcolumn:name="SCHEDULE",type=string,priority=1,JSONPath=`.status.capacity.schedule.name`
 // +kubebuilder:printcolumn:name="DEPLOYMENT",type=string,priority=1,JSONPath=`.status.deployment.state`
 // +kubebuilder:printcolumn:name="MESSAGE",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="the name of an Environment has at most 40 lower-case letters, digits and hyphens, and begins with a letter: it becomes a Service and a host name"

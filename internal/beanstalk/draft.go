@@ -18,6 +18,7 @@ type draft struct {
 	version    v1alpha1.DeploymentSettings
 	updates    v1alpha1.DeploymentSettings
 	processes  []*v1alpha1.Process
+	schedules  []*v1alpha1.ScalingSchedule
 	properties []v1alpha1.EnvironmentProperty
 	worker     v1alpha1.Worker
 
@@ -68,6 +69,7 @@ func (d *draft) finish(tier v1alpha1.Tier) v1alpha1.EnvironmentSpec {
 	if d.measure == "CPUUtilization" && d.upper != nil {
 		d.capacity.Autoscaling = &v1alpha1.Autoscaling{Triggers: []v1alpha1.ScalingTrigger{{Type: v1alpha1.TriggerCPU, Target: *d.upper}}}
 	}
+	d.finishSchedules()
 	d.spec.Capacity, d.spec.EnvironmentProperties = &d.capacity, d.properties
 	if len(d.processes) > 0 {
 		d.spec.Processes = append(d.spec.Processes, *d.process("default")) // the first is what requests go to

@@ -64,6 +64,9 @@ func find(s v1alpha1.OptionSetting) (setter, error) {
 			return func(d *draft, v string) error { return set(d.process(process), v) }, nil
 		}
 	}
+	if action, ok := strings.CutSuffix("."+s.Namespace, "."+namespaceSchedule); ok {
+		return scheduleOption(strings.TrimPrefix(action, "."), s.Name)
+	}
 	if set, ok := options[s.Namespace][s.Name]; ok {
 		return set, nil
 	}

@@ -4,6 +4,7 @@
 package beanstalk
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,6 +85,22 @@ func TestUnder(t *testing.T) {
 		"a trigger": {
 			settings: `[{namespace: "aws:autoscaling:trigger", name: UpperThreshold, value: "60"}, {namespace: "aws:autoscaling:trigger", name: MeasureName, value: CPUUtilization}]`,
 			want:     `capacity: {autoscaling: {triggers: [{type: CPUUtilization, target: 60}]}}`,
+		},
+		"scheduled actions": {
+			settings: `[{namespace: "day.aws:autoscaling:scheduledaction", name: Recurrence, value: "0 7 * * 1-5"}, {namespace: "day.aws:autoscaling:scheduledaction", name: MinSize, value: "4"},
+			  {namespace: "day.aws:autoscaling:scheduledaction", name: MaxSize, value: "12"}, {namespace: "day.aws:autoscaling:scheduledaction", name: StartTime, value: "2026-01-01T09:00:00+09:00"},
+			  {namespace: "day.aws:autoscaling:scheduledaction", name: EndTime, value: "2027-01-01T00:00:00Z"}, {namespace: "day.aws:autoscaling:scheduledaction", name: Suspend, value: "True"},
+			  {namespace: "night.aws:autoscaling:scheduledaction", name: Recurrence, value: "0 22 * * *"}, {namespace: "night.aws:autoscaling:scheduledaction", name: MinSize, value: "1"},
+			  {namespace: "sale.aws:autoscaling:scheduledaction", name: StartTime, value: "2026-11-27T08:00:00Z"}, {namespace: "sale.aws:autoscaling:scheduledaction", name: MaxSize, value: "0"},
+			  {namespace: "sale.aws:autoscaling:scheduledaction", name: EndTime, value: "2026-11-28T08:00:00Z"},
+			  {namespace: "aws:autoscaling:trigger", name: UpperThreshold, value: "60"}, {namespace: "aws:autoscaling:trigger", name: MeasureName, value: CPUUtilization}]`,
+			spec: `capacity: {autoscaling: {schedules: [{name: weekend, cron: "0 0 * * 6", max: 1}, {name: night, cron: "0 23 * * *", max: 3}]}}`,
+			want: `capacity: {autoscaling: {triggers: [{type: CPUUtilization, target: 60}], schedules: [{name: weekend, cron: "0 0 * * 6", max: 1}, {name: night, cron: "0 23 * * *", min: 1, max: 3},
+			  {name: day, cron: "0 7 * * 1-5", startTime: "2026-01-01T00:00:00Z", endTime: "2027-01-01T00:00:00Z", suspend: true, min: 4, max: 12}, {name: sale, startTime: "2026-11-27T08:00:00Z", max: 0}]}}`,
+		},
+		"scheduled actions that are not whole": {
+			settings: `[{namespace: "a.aws:autoscaling:scheduledaction", name: MinSize, value: "4"}, {namespace: "b.aws:autoscaling:scheduledaction", name: Recurrence, value: "0 22 * * *"},
+			  {namespace: "b.aws:autoscaling:scheduledaction", name: DesiredCapacity, value: "3"}, {namespace: "aws:autoscaling:scheduledaction", name: MinSize, value: "4"}]`,
 		},
 		"the rest": {
 			settings: `[{namespace: "aws:elasticbeanstalk:environment", name: EnvironmentType, value: SingleInstance},
@@ -174,10 +191,38 @@ func TestIgnoredSaysWhy(t *testing.T) {
 		{"aws:elasticbeanstalk:environment:process:default", "HealthCheckPath", "up", `is "up"; write a path such as /healthz`},
 		{"aws:elasticbeanstalk:application:environment", "my.name", "1", "is no name that an environment variable can have; use letters, digits and underscores"},
 		{"aws:rds:dbinstance", "DBPassword", "x", "is not read from bundles; make a DatabaseClaim and name it in spec.databases of the Environment"},
+		{"night.aws:autoscaling:scheduledaction", "MinSize", "0", ""},
+		{"night.aws:autoscaling:scheduledaction", "MinSize", "-1", `is "-1"; write a whole number from 0 to 10000`},
+		{"night.aws:autoscaling:scheduledaction", "Recurrence", "0 0 30 2 *", `cannot be used: schedule "0 0 30 2 *" never comes: no such month has such a day; choose another day`},
+		{"night.aws:autoscaling:scheduledaction", "StartTime", "soon", `is "soon"; write a time such as 2026-11-27T08:00:00Z`},
+		{"night.aws:autoscaling:scheduledaction", "Suspend", "maybe", `is "maybe"; write true or false`},
+		{"night.aws:autoscaling:scheduledaction", "DesiredCapacity", "3", "has no counterpart: schedules bound the number of instances and do not set it once; use MinSize"},
+		{"night.aws:autoscaling:scheduledaction", "Cooldown", "3", "has no counterpart"},
+		{"aws:autoscaling:scheduledaction", "MinSize", "0", "is of no action with a name; write a resource_name of at most 63 bytes"},
 		{"aws:elasticbeanstalk:sqsd", "MimeType", "json", `is "json"; write a media type such as application/json`},
 	} {
 		if got := Ignored(v1alpha1.OptionSetting{Namespace: tt.namespace, Name: tt.name, Value: tt.value}); got != tt.want {
 			t.Errorf("%s: %s = %s: %q, want %q", tt.namespace, tt.name, tt.value, got, tt.want)
+		}
+	}
+}
+
+func TestIncomplete(t *testing.T) {
+	t.Parallel()
+	for want, settings := range map[string]string{
+		"": `[{namespace: "x.aws:autoscaling:scheduledaction", name: MinSize, value: "1"}, {namespace: "x.aws:autoscaling:scheduledaction", name: StartTime, value: "2026-11-27T08:00:00Z"}]`,
+		"option x.aws:autoscaling:scheduledaction has neither Recurrence nor StartTime, so the action has no effect": `[{namespace: "x.aws:autoscaling:scheduledaction", name: MinSize, value: "1"}]`,
+		"option x.aws:autoscaling:scheduledaction has neither MinSize nor MaxSize, so the action has no effect":      `[{namespace: "x.aws:autoscaling:scheduledaction", name: Recurrence, value: "0 1 * * *"}]`,
+		"option x.aws:autoscaling:scheduledaction has a MinSize that is larger than its MaxSize, so the action has no effect": `[{namespace: "x.aws:autoscaling:scheduledaction", name: Recurrence, value: "0 1 * * *"},
+		  {namespace: "x.aws:autoscaling:scheduledaction", name: MinSize, value: "3"}, {namespace: "x.aws:autoscaling:scheduledaction", name: MaxSize, value: "2"}]`,
+		"option x.aws:autoscaling:scheduledaction has a StartTime that is not before its EndTime, so the action has no effect": `[{namespace: "x.aws:autoscaling:scheduledaction", name: Recurrence, value: "0 1 * * *"},
+		  {namespace: "x.aws:autoscaling:scheduledaction", name: MinSize, value: "3"}, {namespace: "x.aws:autoscaling:scheduledaction", name: StartTime, value: "2026-11-27T08:00:00+09:00"},
+		  {namespace: "x.aws:autoscaling:scheduledaction", name: EndTime, value: "2026-11-26T23:00:00Z"}]`,
+	} {
+		var list []v1alpha1.OptionSetting
+		parse(t, settings, &list)
+		if got := strings.Join(Incomplete(list), "; "); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

@@ -15,10 +15,11 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 )
 
-// The namespaces whose options have free names, or whose own name has a free part.
+// The namespaces whose options have free names, or whose own name has a free part: after that of processes, before that of schedules.
 const (
 	namespaceProperties = "aws:elasticbeanstalk:application:environment"
 	namespaceProcess    = "aws:elasticbeanstalk:environment:process:"
+	namespaceSchedule   = "aws:autoscaling:scheduledaction"
 )
 
 // options by namespace and name. Whatever is not here is listed for the user, never dropped in silence.
@@ -103,7 +104,6 @@ var hints = map[string]string{
 	"aws:rds:dbinstance":                                  "make a DatabaseClaim and name it in spec.databases of the Environment",
 	"aws:elasticbeanstalk:sns:topics":                     "set spec.notifications of the Environment",
 	"aws:elasticbeanstalk:application:environmentsecrets": "name a Secret in spec.environmentProperties of the Environment",
-	"aws:autoscaling:scheduledaction":                     "set spec.capacity.autoscaling.schedules of the Environment",
 	"aws:autoscaling:launchconfiguration":                 "set spec.capacity.resources of the Environment",
 	"aws:elbv2:listener:443":                              "set spec.routing.tls of the Environment",
 }

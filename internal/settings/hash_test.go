@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/utils/ptr"
@@ -228,6 +229,12 @@ func TestRevision(t *testing.T) {
 		{"a rebuild", nil, func(l *Layers) {
 			l.Environment.Annotations = map[string]string{v1alpha1.AnnotationRebuildRequested: "now"}
 		}, false, false},
+		{"a schedule that comes", func(l *Layers) {
+			l.At = time.Date(2026, 6, 1, 21, 59, 0, 0, time.UTC)
+			l.Environment.Spec.Capacity = &v1alpha1.Capacity{Autoscaling: &v1alpha1.Autoscaling{
+				Schedules: []v1alpha1.ScalingSchedule{{Name: "day", Cron: "0 7 * * *", Min: ptr.To(int32(7))}, {Name: "night", Cron: "0 22 * * *", Min: ptr.To(int32(2))}},
+			}}
+		}, func(l *Layers) { l.At = l.At.Add(time.Minute) }, false, false},
 		{"another annotation", nil, func(l *Layers) { l.Environment.Annotations = map[string]string{"a": "b"} }, false, false},
 		{"another base domain", nil, func(l *Layers) { l.Operator.BaseDomain = "other" }, false, false},
 		{"another trusted network", nil, func(l *Layers) { l.Operator.TrustedCIDRs = []string{"10.0.0.0/8"} }, false, false},

@@ -69,11 +69,11 @@ func Resolve(l Layers) (Settings, []Problem) {
 	if l.Platform != nil {
 		s.Platform = *l.Platform
 	}
-	s.capacity(env)
-	var problems []Problem
-	s.Processes, problems = processes(l)
-	s.Properties = properties(env.Spec.EnvironmentProperties)
+	problems := s.capacity(l)
 	var wrong []Problem
+	s.Processes, wrong = processes(l)
+	problems = append(problems, wrong...)
+	s.Properties = properties(env.Spec.EnvironmentProperties)
 	s.Links, wrong = links(l)
 	problems = append(problems, wrong...)
 	s.Worker, wrong = worker(l, s.Processes)
@@ -105,11 +105,9 @@ func Resolve(l Layers) (Settings, []Problem) {
 	return s, problems
 }
 
-func (s *Settings) capacity(env *v1alpha1.Environment) {
-	c := env.Spec.Capacity
-	if c == nil {
-		c = &v1alpha1.Capacity{}
-	}
+func (s *Settings) capacity(l Layers) []Problem {
+	env := l.Environment
+	c, problems := s.scheduled(env.Spec.Capacity, l.At)
 	s.Min = or(c.Min, defaultMin)
 	s.Max = or(c.Max, max(defaultMax, s.Min))
 	if c.Min == nil && c.Max != nil {
@@ -128,10 +126,11 @@ func (s *Settings) capacity(env *v1alpha1.Environment) {
 		s.Desired = max(1, s.Min)
 	}
 	if auto.Engine == v1alpha1.ScalingNone && c.Type != v1alpha1.SingleInstance {
-		s.Desired = or(c.Desired, s.Min)
+		s.Desired = s.Schedules.bound(or(c.Desired, s.Min))
 	}
 	s.Resources = resources(c.Resources)
 	s.placement(c.Placement, auto)
+	return problems
 }
 
 func resources(r *v1alpha1.Resources) v1alpha1.Resources {

@@ -79,8 +79,8 @@ func idleScaling(env *v1alpha1.Environment) []string {
 	if engine == v1alpha1.ScalingBuiltIn && !builtIn {
 		out = append(out, at+"engine: "+string(engine))
 	}
-	if len(auto.Schedules) > 0 {
-		out = append(out, at+"schedules")
+	if len(auto.Schedules) > 0 && env.Spec.Capacity.Type == v1alpha1.SingleInstance {
+		out = append(out, at+"schedules: a SingleInstance environment always has one instance")
 	}
 	for _, t := range auto.Triggers {
 		load := t.Type == v1alpha1.TriggerCPU || t.Type == v1alpha1.TriggerMemory

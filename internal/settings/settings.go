@@ -7,6 +7,8 @@
 package settings
 
 import (
+	"time"
+
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -80,6 +82,8 @@ type Layers struct {
 	Links map[string]*v1alpha1.Environment
 	// Databases are the claims that spec.databases names, by name.
 	Databases map[string]Claim
+	// At is the time for which schedules count; zero: none counts.
+	At time.Time
 	// Restart and Rebuild are the tokens that the running instances were made for. They stand in for an annotation that was
 	// removed, so that removing it does nothing.
 	Restart, Rebuild string
@@ -120,6 +124,8 @@ type Settings struct {
 
 	// Min and Max instances; Desired is the fixed number when Scaler is ScalerNone, else how many a new set begins with.
 	Min, Max, Desired int32
+	// Schedules say what Min and Max are from, and until when; the zero value where there are none.
+	Schedules Schedules
 	// Scaler that owns the number of instances; Depth is for those that look at a queue.
 	Scaler Scaler
 	Depth  Depth

@@ -36,7 +36,10 @@ func TestUnsupported(t *testing.T) {
 		{"health reporting", environment(func(e *v1alpha1.EnvironmentSpec) { e.Health = &v1alpha1.HealthSettings{Reporting: "Basic"} }), nil},
 		{"the built-in scaler", scaling(v1alpha1.Autoscaling{Engine: v1alpha1.ScalingBuiltIn}), []string{"spec.capacity.autoscaling.engine: BuiltIn"}},
 		{"the usual scaler", scaling(v1alpha1.Autoscaling{Engine: v1alpha1.ScalingHPA, Triggers: []v1alpha1.ScalingTrigger{{Type: v1alpha1.TriggerCPU}, {Type: v1alpha1.TriggerMemory}}}), nil},
-		{"schedules", scaling(v1alpha1.Autoscaling{Schedules: make([]v1alpha1.ScalingSchedule, 1)}), []string{"spec.capacity.autoscaling.schedules"}},
+		{"schedules", scaling(v1alpha1.Autoscaling{Schedules: make([]v1alpha1.ScalingSchedule, 1)}), nil},
+		{"schedules of a single instance", environment(func(e *v1alpha1.EnvironmentSpec) {
+			e.Capacity = &v1alpha1.Capacity{Type: v1alpha1.SingleInstance, Autoscaling: &v1alpha1.Autoscaling{Schedules: make([]v1alpha1.ScalingSchedule, 1)}}
+		}), []string{"spec.capacity.autoscaling.schedules: a SingleInstance environment always has one instance"}},
 		{"other triggers", scaling(v1alpha1.Autoscaling{Triggers: []v1alpha1.ScalingTrigger{{Type: v1alpha1.TriggerRequests}, {Type: v1alpha1.TriggerQueueDepth}}}),
 			[]string{"spec.capacity.autoscaling.triggers: RequestsPerInstance", "spec.capacity.autoscaling.triggers: QueueDepth"}},
 		{"Immutable", deploying(v1alpha1.DeploymentSettings{Policy: v1alpha1.PolicyImmutable}), nil},

@@ -23,6 +23,8 @@ var ordinary = map[string][]any{
 	"spec.capacity.autoscaling.schedules[*].cron":                  {"0 3 * * *", "0 4 * * 1"},
 	"spec.capacity.autoscaling.schedules[*].timeZone":              {"Asia/Seoul", "UTC"},
 	"spec.capacity.autoscaling.schedules[*].name":                  {"one", "two", "three"},
+	"spec.capacity.autoscaling.schedules[*].startTime":             {"2026-01-01T00:00:00Z", "2026-02-01T09:00:00+09:00"},
+	"spec.capacity.autoscaling.schedules[*].endTime":               {"2096-01-01T00:00:00Z", "2097-01-01T00:00:00Z"},
 	"spec.capacity.placement.architecture":                         {"amd64"},
 	"spec.capacity.placement.nodeSelector[*]":                      {"one", "two"},
 	"spec.capacity.placement.tolerations[*].key":                   {"one", "example.com/two", "three"},
@@ -64,7 +66,7 @@ var ordinary = map[string][]any{
 
 // needs are members that an object needs although the schema does not say so.
 var needs = map[string][]string{
-	"spec.capacity.autoscaling.schedules[*]": {"min"},
+	"spec.capacity.autoscaling.schedules[*]": {"cron", "min"},
 	"spec.capacity.placement.tolerations[*]": {"key"},
 	"spec.managedUpdates":                    {"window"},
 	"spec.databases[*]":                      {"variablePrefix"},
@@ -99,7 +101,9 @@ var companions = []companion{
 	{"spec.capacity.type", []assignment{{"spec.capacity.min", int64(1)}, {"spec.capacity.max", int64(1)}}},
 	{"spec.capacity.autoscaling.triggers", []assignment{{"spec.capacity.max", int64(3)}}},
 	{"spec.capacity.autoscaling.scaleDownStabilizationSeconds", []assignment{{"spec.capacity.max", int64(3)}}},
-	{"spec.capacity.autoscaling.schedules[*].min", []assignment{{"spec.capacity.autoscaling.schedules[*].max", int64(10000)}}},
+	{"spec.capacity.autoscaling.schedules[*].min", []assignment{
+		{"spec.capacity.autoscaling.schedules[*].max", int64(10000)}, {"spec.capacity.autoscaling.engine", "None"}, {"spec.capacity.desired", int64(2)}, // nobody measures what an autoscaler could go down by
+	}},
 	{"spec.capacity.autoscaling.schedules[*].max", []assignment{{"spec.capacity.autoscaling.schedules[*].min", int64(0)}}},
 	{"spec.capacity.placement.tolerations[*].tolerationSeconds", []assignment{{"spec.capacity.placement.tolerations[*].effect", "NoExecute"}}},
 	{"spec.podTemplate.volumeMounts", []assignment{{"spec.podTemplate.volumes", []any{
@@ -173,6 +177,10 @@ var special = map[string]outcome{
 	"spec.capacity.placement.tolerations[*].key maximum":      stalls("Applied", refusedWrite, "tolerations"),
 	"spec.capacity.placement.tolerations[*].key unset":        stalls("Applied", refusedWrite, "tolerations"),
 	"spec.isolation.allowFrom[*].environmentRef.name maximum": stalls("InputsResolved", "InvalidSettings", "spec.isolation.allowFrom"),
+	"spec.capacity.autoscaling.schedules[*].cron minimum":     stalls("InputsResolved", "InvalidSettings", "spec.capacity.autoscaling.schedules[", "cron"),
+	"spec.capacity.autoscaling.schedules[*].cron maximum":     stalls("InputsResolved", "InvalidSettings", "spec.capacity.autoscaling.schedules[", "cron"),
+	"spec.capacity.autoscaling.schedules[*].timeZone maximum": stalls("InputsResolved", "InvalidSettings", "spec.capacity.autoscaling.schedules[", "timeZone"),
+	"spec.capacity.autoscaling.schedules[*].min maximum":      stuck("CreationRefused", "quota"),
 	"spec.managedUpdates.window.timeZone maximum":             stalls("InputsResolved", "InvalidSettings", "spec.managedUpdates.window", "timeZone"),
 	"spec.routing.gatewayRef.namespace unset":                 stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),
 	"spec.routing.gatewayRef.sectionName unset":               stalls("Applied", "GatewayAPINotInstalled", "spec.routing"),

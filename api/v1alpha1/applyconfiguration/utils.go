@@ -45,6 +45,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BundleSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Capacity"):
 		return &apiv1alpha1.CapacityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CapacityStatus"):
+		return &apiv1alpha1.CapacityStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CloudNativePGParameters"):
 		return &apiv1alpha1.CloudNativePGParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConfigurationImport"):
@@ -265,6 +267,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ScalingScheduleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ScalingTrigger"):
 		return &apiv1alpha1.ScalingTriggerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ScheduleMoment"):
+		return &apiv1alpha1.ScheduleMomentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceBinding"):
 		return &apiv1alpha1.ServiceBindingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SQSQueue"):

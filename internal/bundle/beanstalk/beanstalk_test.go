@@ -103,7 +103,7 @@ func TestHooks(t *testing.T) {
 func TestReadExtensions(t *testing.T) {
 	t.Parallel()
 	b := bundle(
-		".ebextensions/02.config", "{\"option_settings\": [{\"option_name\": \"DEBUG\", \"value\": true}, {\"namespace\": \"aws:x\", \"option_name\": \"N\", \"value\": 3, \"resource_name\": \"R\"}]}",
+		".ebextensions/02.config", "{\"option_settings\": [{\"option_name\": \"DEBUG\", \"value\": true}, {\"namespace\": \"aws:x\", \"option_name\": \"N\", \"value\": 3, \"resource_name\": \"R\"}, {\"namespace\": \"aws:autoscaling:scheduledaction\", \"option_name\": \"StartTime\", \"value\": \"2026-11-27T08:00:00Z\", \"resource_name\": \"sale\"}]}",
 		".ebextensions/01.config", `
 option_settings:
   aws:elasticbeanstalk:application:environment:
@@ -130,6 +130,7 @@ services: {}
 			{Namespace: applicationEnvironment, Name: "PLAIN", Value: "yes"},
 			{Namespace: applicationEnvironment, Name: "A", Value: "1"}, {Namespace: applicationEnvironment, Name: "B", Value: "2"},
 			{Namespace: applicationEnvironment, Name: "DEBUG", Value: "true"},
+			{Namespace: "sale.aws:autoscaling:scheduledaction", Name: "StartTime", Value: "2026-11-27T08:00:00Z"},
 		},
 		Commands: []Command{
 			{File: ".ebextensions/01.config", Name: "a", Args: []string{"one", "1"}, LeaderOnly: true},

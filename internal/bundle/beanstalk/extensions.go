@@ -130,8 +130,14 @@ func (e *Extensions) addOptions(file string, node *yaml.Node) error {
 	return nil
 }
 
-// addOption takes what is a simple value; references to resources and functions have no meaning here.
+// scheduledAction is the namespace whose resources have names of their own. In the map form the name comes before it, with a dot.
+const scheduledAction = "aws:autoscaling:scheduledaction"
+
+// addOption takes what is a simple value; references to other resources and functions have no meaning here.
 func (e *Extensions) addOption(file, namespace, name, resource string, value *yaml.Node) {
+	if namespace == scheduledAction && resource != "" {
+		namespace, resource = resource+"."+namespace, ""
+	}
 	plain := value.Kind == yaml.ScalarNode && strings.HasPrefix(value.ShortTag(), "!!") && !strings.HasPrefix(value.Value, "`")
 	if name == "" || resource != "" || !plain {
 		e.Unsupported = append(e.Unsupported, strings.TrimSpace(fmt.Sprintf("%s: option %s %s %s", file, namespace, name, resource)))

@@ -49,6 +49,9 @@ func instances(env *v1alpha1.Environment, cfg settings.Settings) int32 {
 	if hs := env.Status.Health; hs != nil {
 		n = max(n, hs.Instances.Total)
 	}
+	if c := env.Status.Capacity; c != nil {
+		n = max(n, c.Min) // schedules may say so
+	}
 	return n
 }
 

@@ -98,6 +98,7 @@ func TestDescribeOptions(t *testing.T) {
 	}
 	r := report.Report{Bundle: &report.Object{SHA256: "x"}, Unsupported: []string{"packages"}, Cut: true, Options: []report.Option{
 		option("aws:autoscaling:asg", "MinSize", "2"), option("aws:autoscaling:asg", "Cooldown", "360"), option("aws:autoscaling:asg", "MaxSize", "many"),
+		option("night.aws:autoscaling:scheduledaction", "MinSize", "1"),
 	}}
 	pod := &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
 		{Name: "push", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: string(report.Encode(r))}}},
@@ -108,13 +109,16 @@ func TestDescribeOptions(t *testing.T) {
 	if got == nil {
 		t.Fatal("there is no status.bundle")
 	}
-	want := []v1alpha1.OptionSetting{{Namespace: "aws:autoscaling:asg", Name: "MinSize", Value: "2"}}
+	want := []v1alpha1.OptionSetting{
+		{Namespace: "aws:autoscaling:asg", Name: "MinSize", Value: "2"}, {Namespace: "night.aws:autoscaling:scheduledaction", Name: "MinSize", Value: "1"},
+	}
 	if diff := cmp.Diff(want, got.Options); diff != "" {
 		t.Errorf("options: want -, got +:\n%s", diff)
 	}
 	list := []string{
 		"packages", "option aws:autoscaling:asg: Cooldown has no counterpart",
 		`option aws:autoscaling:asg: MaxSize is "many"; write a whole number from 1 to 10000`,
+		"option night.aws:autoscaling:scheduledaction has neither Recurrence nor StartTime, so the action has no effect",
 	}
 	if diff := cmp.Diff(list, got.Unsupported); diff != "" {
 		t.Errorf("unsupported: want -, got +:\n%s", diff)

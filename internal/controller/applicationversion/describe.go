@@ -77,7 +77,7 @@ func withoutEffect(r report.Report) []string {
 			out = append(out, "option "+o.Namespace+": "+o.Name+" "+why)
 		}
 	}
-	return out
+	return append(out, beanstalk.Incomplete(settingsOf(r))...)
 }
 
 // withEffect are the option settings that environments take over, inside the schema's bounds.

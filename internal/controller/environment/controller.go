@@ -157,7 +157,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, 
 	p.claims, p.now.Databases = layers.Databases, down(env, layers.Databases)
 	err = r.sample(ctx, env, err)
 	p.unread = err != nil && outcome.AsStall(err) == nil && outcome.AsWait(err) == nil
-	layers.Restart, layers.Rebuild = current.Restart, current.Rebuild
+	layers.Restart, layers.Rebuild, layers.At = current.Restart, current.Rebuild, p.at
 	cfg, problems := settings.Resolve(layers)
 	p.cfg, p.err = cfg, firstOf(err, invalid(problems), missingGateway(cfg, r.loader.Operator), missingKEDA(cfg, r.loader.Operator))
 	if p.err == nil && !withdrawn(env, now) {
@@ -169,7 +169,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, 
 	}
 	input := health.Input{Now: staying(p.now, p.step), At: p.at, Wanted: wanted(env, p)}
 	p.health = health.Assess(input)
-	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake, p.silence)
+	p.lookAgain(health.Next(input), p.step.Wake, p.cfg.Platform.Update.Wake, p.cfg.Schedules.Next.At, p.silence)
 	return p, have
 }
 

@@ -22,6 +22,7 @@ func transitions(before, after *v1alpha1.Environment) []shell.Event {
 	}
 	deploymentEvents(before.Status.Deployment, after, add)
 	healthEvents(before.Status.Health, after.Status.Health, add)
+	capacityEvents(before.Status.Capacity, after.Status.Capacity, add)
 	was, is := before.Status.Conditions, after.Status.Conditions
 	// What stalls because its deployment failed was told as that.
 	if c := condition.Turned(was, is, v1alpha1.ConditionStalled); c != nil && c.Reason != reasonOf(is, v1alpha1.ConditionVersionDeployed) {

@@ -81,11 +81,12 @@ func (r *Reconciler) scale(ctx context.Context, env *v1alpha1.Environment, p *pa
 	return nil
 }
 
-// goOnScaling scales what runs although what should run does not resolve: its load does not wait.
+// goOnScaling scales what runs although what should run does not resolve: its load does not wait. Where schedules are what does not
+// resolve, nobody knows between which numbers, so it stays as it is.
 func (r *Reconciler) goOnScaling(ctx context.Context, env *v1alpha1.Environment, p *pass, have snapshot.Children) {
 	deployment := have[naming.Child{Kind: naming.Deployment, Name: naming.Slot(env.Name, p.step.Scaler.Slot)}]
 	owned := deployment != nil && deployment.GetAnnotations()[v1alpha1.AnnotationScaler] == string(settings.ScalerBuiltIn)
-	if !owned || p.unread || p.cfg.Worker == nil || env.Spec.Paused || leaving(env) {
+	if !owned || p.unread || p.cfg.Schedules.Unclear || p.cfg.Worker == nil || env.Spec.Paused || leaving(env) {
 		return
 	}
 	if err := r.scale(ctx, env, p, have); err != nil {

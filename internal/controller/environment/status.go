@@ -28,6 +28,7 @@ func summarize(env *v1alpha1.Environment, p pass) {
 		st.URL = p.cfg.Routing.URL
 		recordHealth(st, p)
 		recordDeployment(env, p)
+		st.Capacity = capacityStatus(p, st.Capacity)
 		st.Operations = operations(env, p)
 		st.Queue = queueStatus(p, st.Queue)
 		st.Worker = workerStatus(p)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,7 @@ func Catalog() []*Scenario {
 	out = append(out, aborts()...)
 	out = append(out, operations()...)
 	out = append(out, endings()...)
+	out = append(out, schedules()...)
 	out = append(out, databases()...)
 	out = append(out, bundleStories()...)
 	return out
@@ -263,6 +265,35 @@ func operations() []*Scenario {
 	repaired := scenario("failed-then-good/Immutable", immutable, 2, false, "", to("v2"), after(settled, to("v3")))
 	repaired.Tune = sick("v2", 0, false)
 	return append(out, tried, repaired)
+}
+
+// schedules come while nothing else is under way: whether one comes before or after the end of a deployment depends on how long the
+// faults hold that up, so two runs would not end alike.
+func schedules() []*Scenario {
+	bounds := func(least, most int32) Step {
+		return Step{Do: func(r *run) {
+			at := r.Store.Now().Add(6 * time.Second).UTC().Format(time.RFC3339)
+			r.change(func(e *v1alpha1.Environment) {
+				if e.Spec.Capacity.Autoscaling == nil {
+					e.Spec.Capacity.Autoscaling = &v1alpha1.Autoscaling{}
+				}
+				e.Spec.Capacity.Autoscaling.Schedules = []v1alpha1.ScalingSchedule{{Name: "soon", StartTime: at, Min: &least, Max: &most}}
+			})
+		}}
+	}
+	came := func(r *run) bool {
+		env := r.env()
+		return settled(r) && env.Status.Capacity != nil && env.Status.Capacity.Schedule != nil
+	}
+	rolling := v1alpha1.PolicyRolling
+	more := scenario("schedule-more/Rolling", rolling, 2, false, "", bounds(3, 3))
+	more.Ceiling = 3
+	scaled := scenario("schedule-scaled/Rolling", rolling, 2, true, "", bounds(3, 5))
+	scaled.Ceiling = 5
+	closes := scenario("schedule-closes/Rolling", rolling, 2, true, "", bounds(0, 0))
+	opens := scenario("schedule-closes-and-opens/Rolling", rolling, 2, true, "", bounds(0, 0), after(came, bounds(3, 5)))
+	closes.Interrupts, opens.Interrupts, opens.Ceiling = true, true, 5
+	return []*Scenario{more, scaled, closes, opens}
 }
 
 func endings() []*Scenario {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -197,9 +198,23 @@ func (c *checker) deployment(change simapi.Change, was, is *appsv1.Deployment) {
 	c.retried(change, is)
 }
 
-// scaled says whether the user wants an autoscaler. One that is on its way out owns nothing any more.
+// scaled says whether the user wants an autoscaler: not with the engine None, nor while a schedule says one number. One that is on its
+// way out owns nothing any more.
 func (c *checker) scaled() bool {
-	return c.env != nil && c.env.Spec.Capacity != nil && (c.env.Spec.Capacity.Autoscaling == nil || c.env.Spec.Capacity.Autoscaling.Engine != v1alpha1.ScalingNone)
+	if c.env == nil || c.env.Spec.Capacity == nil {
+		return false
+	}
+	auto := c.env.Spec.Capacity.Autoscaling
+	if auto == nil {
+		return true
+	}
+	for _, s := range auto.Schedules {
+		came, err := time.Parse(time.RFC3339, s.StartTime)
+		if err == nil && !came.After(c.run.Store.Now()) && *s.Min == *s.Max {
+			return false
+		}
+	}
+	return auto.Engine != v1alpha1.ScalingNone
 }
 
 // retried checks that what failed is not tried again before the user asks for something else.

@@ -151,6 +151,37 @@ func FuzzNext(f *testing.F) {
 	})
 }
 
+// FuzzAround compares both searches with each other and with every minute around, where clocks change.
+func FuzzAround(f *testing.F) {
+	for i, zone := range []string{"", "Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Antarctica/Troll", "Pacific/Apia", "Asia/Beirut", "America/St_Johns", "Africa/Casablanca"} {
+		for _, schedule := range []string{"* * * * *", "30 2 * * *", "15 0 * * *", "0 */12 1-7 * SUN", "0 0 29 2 *", "59 23 31 12 *", "0 3 * 10 *", "*/20 0-3 30 * *"} {
+			f.Add(schedule, zone, int64(1_774_742_400+i*86_400))
+			f.Add(schedule, zone, int64(1_792_886_400+i*3_600))
+			f.Add(schedule, zone, int64(1_325_142_000+i*7_200))
+		}
+	}
+	f.Fuzz(func(t *testing.T, schedule, zone string, seconds int64) {
+		s, err := ParseSchedule(schedule, zone)
+		if err != nil {
+			return
+		}
+		now := time.Unix(max(0, seconds)%4_000_000_000, 0)
+		last, next := s.Previous(now), s.Next(now)
+		if last.IsZero() || next.IsZero() || last.After(now) || !next.After(now) {
+			t.Fatalf("%q in %q at %s: %s and %s", schedule, zone, now.UTC(), last, next)
+		}
+		if again := s.Next(last); again != next {
+			t.Errorf("%q in %q: after %s comes %s, not %s", schedule, zone, last, again, next)
+		}
+		for at := now.Truncate(time.Minute).Add(-36 * time.Hour); at.Before(now.Add(36 * time.Hour)); at = at.Add(time.Minute) {
+			between := at.After(last) && at.Before(next)
+			if due := s.Fits(at.In(s.Zone())); due && between || !due && (at.Equal(last) || at.Equal(next)) {
+				t.Fatalf("%q in %q at %s, between %s and %s: due is %t", schedule, zone, at.UTC(), last, next, due)
+			}
+		}
+	})
+}
+
 func FuzzParseCron(f *testing.F) {
 	for _, seed := range []string{
 		"version: 1\ncron:\n - name: a\n   url: /a\n   schedule: \"0 */12 * * *\"\n", "version: 1", "", "~", "- a", "version: 1\n---\n", "version: 1\ncron: [{}]",

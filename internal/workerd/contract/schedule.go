@@ -15,7 +15,9 @@ import (
 const fiveFields = "write five fields: minute, hour, day of month, month and day of week, such as 0 2 * * *"
 
 // horizon is the longest way to a time that comes: from one 29 February over a century to the next.
-const horizon = 8 * 366 * 24 * time.Hour
+const horizon = 8 * 366 * day
+
+const day = 24 * time.Hour
 
 var fields = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
@@ -58,6 +60,10 @@ func (s Schedule) Next(after time.Time) time.Time {
 	at := after.Truncate(time.Minute).Add(time.Minute).In(s.zone)
 	for end := at.Add(horizon); at.Before(end); {
 		switch {
+		case !s.month(at) && at.Day() < 27:
+			at = at.Add(time.Duration(27-at.Day()) * day) // no month ends before, also when clocks change
+		case !s.day(at) && at.Hour() < 20:
+			at = at.Add(time.Duration(20-at.Hour()) * time.Hour) // no day ends before, though clocks go forward by two hours at Troll
 		case !s.day(at) || s.spec.Hour&(1<<at.Hour()) == 0:
 			at = at.Add(time.Duration(60-at.Minute()) * time.Minute)
 		case s.spec.Minute&(1<<at.Minute()) == 0:
@@ -69,19 +75,48 @@ func (s Schedule) Next(after time.Time) time.Time {
 	return time.Time{}
 }
 
+// Previous is the last time at which the task was due, now included, by the rules of Next; zero if there is none in eight years.
+func (s Schedule) Previous(now time.Time) time.Time {
+	at := now.Truncate(time.Minute).In(s.zone)
+	for end := at.Add(-horizon); at.After(end); {
+		switch {
+		case !s.month(at) && at.Day() > 2:
+			at = at.Add(time.Duration(2-at.Day()) * day)
+		case !s.day(at) && at.Hour() > 3:
+			at = at.Add(time.Duration(3-at.Hour()) * time.Hour)
+		case !s.day(at) || s.spec.Hour&(1<<at.Hour()) == 0:
+			at = at.Add(-time.Duration(at.Minute()+1) * time.Minute)
+		case s.spec.Minute&(1<<at.Minute()) == 0:
+			at = at.Add(-time.Minute)
+		default:
+			return at.UTC()
+		}
+	}
+	return time.Time{}
+}
+
 // Latest is the last time later than after, and not later than now, at which the task was due; zero if there is none.
 func (s Schedule) Latest(after, now time.Time) time.Time {
-	var last time.Time
-	for at := s.Next(after); !at.IsZero() && !at.After(now); at = s.Next(at) {
-		last = at
+	if last := s.Previous(now); last.After(after) {
+		return last
 	}
-	return last
+	return time.Time{}
 }
+
+// Fits says whether the wall clock shows a time at which the task is due. The zone of wall is not looked at.
+func (s Schedule) Fits(wall time.Time) bool {
+	return s.day(wall) && s.spec.Hour&(1<<wall.Hour()) != 0 && s.spec.Minute&(1<<wall.Minute()) != 0
+}
+
+// Zone is where the wall clock hangs.
+func (s Schedule) Zone() *time.Location { return s.zone }
+
+func (s Schedule) month(at time.Time) bool { return s.spec.Month&(1<<at.Month()) != 0 }
 
 // day follows cron: where both the day of the month and the day of the week are restricted, one of them is enough.
 func (s Schedule) day(at time.Time) bool {
 	const star = 1 << 63 // so the parser marks a field that is not restricted
-	if s.spec.Month&(1<<at.Month()) == 0 {
+	if !s.month(at) {
 		return false
 	}
 	ofMonth, ofWeek := s.spec.Dom&(1<<at.Day()) != 0, s.spec.Dow&(1<<at.Weekday()) != 0

@@ -319,6 +319,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: type
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.CapacityType
+- name: com.github.beanpod-dev.beanpod.api.v1alpha1.CapacityStatus
+  map:
+    fields:
+    - name: max
+      type:
+        scalar: numeric
+    - name: min
+      type:
+        scalar: numeric
+    - name: next
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.ScheduleMoment
+    - name: schedule
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.ScheduleMoment
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.CapacityType
   scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.CloudNativePGParameters
@@ -1293,6 +1308,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.EnvironmentStatus
   map:
     fields:
+    - name: capacity
+      type:
+        namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.CapacityStatus
     - name: conditions
       type:
         list:
@@ -2275,6 +2293,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: cron
       type:
         scalar: string
+    - name: endTime
+      type:
+        scalar: string
     - name: max
       type:
         scalar: numeric
@@ -2284,6 +2305,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+    - name: startTime
+      type:
+        scalar: string
+    - name: suspend
+      type:
+        scalar: boolean
     - name: timeZone
       type:
         scalar: string
@@ -2296,6 +2323,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: type
       type:
         namedType: com.github.beanpod-dev.beanpod.api.v1alpha1.TriggerType
+- name: com.github.beanpod-dev.beanpod.api.v1alpha1.ScheduleMoment
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.SecretChangePolicy
   scalar: string
 - name: com.github.beanpod-dev.beanpod.api.v1alpha1.ServiceBinding

@@ -22,7 +22,8 @@ type AutoscalingApplyConfiguration struct {
 	Triggers []ScalingTriggerApplyConfiguration `json:"triggers,omitempty"`
 	// scaleDownStabilizationSeconds is how long load must stay low before instances go. Defaults to 300.
 	ScaleDownStabilizationSeconds *int32 `json:"scaleDownStabilizationSeconds,omitempty"`
-	// schedules change min and max at certain times. Unset: never.
+	// schedules change min and max at certain times; status.capacity says what counts now. Of two that come at the same moment the
+	// one further down counts. Unset: never.
 	Schedules []ScalingScheduleApplyConfiguration `json:"schedules,omitempty"`
 }
 

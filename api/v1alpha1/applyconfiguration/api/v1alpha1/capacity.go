@@ -22,6 +22,7 @@ type CapacityApplyConfiguration struct {
 	// max is the largest number of instances. Defaults to 4, or to min when that is larger.
 	Max *int32 `json:"max,omitempty"`
 	// desired is the number of instances while autoscaling.engine is None; kubectl scale reads and writes it. Defaults to min.
+	// The min and max of a schedule bound it.
 	Desired *int32 `json:"desired,omitempty"`
 	// resources of every process. Unset: requests of 100m cpu and 128Mi memory, no limits.
 	Resources *ResourcesApplyConfiguration `json:"resources,omitempty"`

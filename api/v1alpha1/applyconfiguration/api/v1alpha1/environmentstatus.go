@@ -33,6 +33,8 @@ type EnvironmentStatusApplyConfiguration struct {
 	History []DeploymentRecordApplyConfiguration `json:"history,omitempty"`
 	// health of the environment and its instances.
 	Health *HealthApplyConfiguration `json:"health,omitempty"`
+	// capacity is what spec.capacity and its schedules say now; only where there are schedules.
+	Capacity *CapacityStatusApplyConfiguration `json:"capacity,omitempty"`
 	// platform that the instances run on.
 	Platform *PlatformStatusSummaryApplyConfiguration `json:"platform,omitempty"`
 	// url is the private, permanent address of the environment. No swap touches it.
@@ -141,6 +143,14 @@ func (b *EnvironmentStatusApplyConfiguration) WithHistory(values ...*DeploymentR
 // If called multiple times, the Health field is set to the value of the last call.
 func (b *EnvironmentStatusApplyConfiguration) WithHealth(value *HealthApplyConfiguration) *EnvironmentStatusApplyConfiguration {
 	b.Health = value
+	return b
+}
+
+// WithCapacity sets the Capacity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Capacity field is set to the value of the last call.
+func (b *EnvironmentStatusApplyConfiguration) WithCapacity(value *CapacityStatusApplyConfiguration) *EnvironmentStatusApplyConfiguration {
+	b.Capacity = value
 	return b
 }
 

@@ -8,17 +8,25 @@ package v1alpha1
 // ScalingScheduleApplyConfiguration represents a declarative configuration of the ScalingSchedule type for use
 // with apply.
 //
-// ScalingSchedule changes min and max at certain times. They stay until the next schedule changes them.
+// ScalingSchedule changes min and max at certain times. They stay until another schedule changes them: for each of the two the
+// schedule counts that came last, also if that was before the environment was made. No instance restarts.
 type ScalingScheduleApplyConfiguration struct {
 	// name of the schedule.
 	Name *string `json:"name,omitempty"`
-	// cron is when, in five fields: "0 22 * * *".
+	// cron is when, in five fields: "0 22 * * *". Unset: once, at startTime.
 	Cron *string `json:"cron,omitempty"`
-	// timeZone by its IANA name: Asia/Seoul. Defaults to UTC.
+	// timeZone of cron by its IANA name: Asia/Seoul. Defaults to UTC. A time that a change of clocks skips comes when they change.
 	TimeZone *string `json:"timeZone,omitempty"`
+	// startTime is when the schedule comes, without cron; with cron it does not come before: "2026-11-27T08:00:00Z", or with an offset
+	// in place of Z. Unset: it always came.
+	StartTime *string `json:"startTime,omitempty"`
+	// endTime is the last moment at which cron comes, written as startTime is; what it set stays. Unset: never.
+	EndTime *string `json:"endTime,omitempty"`
+	// suspend leaves the schedule out, as if it were not here. Defaults to false.
+	Suspend *bool `json:"suspend,omitempty"`
 	// min from then on. Unset: unchanged.
 	Min *int32 `json:"min,omitempty"`
-	// max from then on. Unset: unchanged.
+	// max from then on. Unset: unchanged. With 0 no instance runs.
 	Max *int32 `json:"max,omitempty"`
 }
 
@@ -49,6 +57,30 @@ func (b *ScalingScheduleApplyConfiguration) WithCron(value string) *ScalingSched
 // If called multiple times, the TimeZone field is set to the value of the last call.
 func (b *ScalingScheduleApplyConfiguration) WithTimeZone(value string) *ScalingScheduleApplyConfiguration {
 	b.TimeZone = &value
+	return b
+}
+
+// WithStartTime sets the StartTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the StartTime field is set to the value of the last call.
+func (b *ScalingScheduleApplyConfiguration) WithStartTime(value string) *ScalingScheduleApplyConfiguration {
+	b.StartTime = &value
+	return b
+}
+
+// WithEndTime sets the EndTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EndTime field is set to the value of the last call.
+func (b *ScalingScheduleApplyConfiguration) WithEndTime(value string) *ScalingScheduleApplyConfiguration {
+	b.EndTime = &value
+	return b
+}
+
+// WithSuspend sets the Suspend field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Suspend field is set to the value of the last call.
+func (b *ScalingScheduleApplyConfiguration) WithSuspend(value bool) *ScalingScheduleApplyConfiguration {
+	b.Suspend = &value
 	return b
 }
 
