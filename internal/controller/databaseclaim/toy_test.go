@@ -23,6 +23,7 @@ func (toy) Kinds() []schema.GroupVersionKind      { return []schema.GroupVersion
 func (toy) Install() string                       { return "install toys" }
 func (toy) Refs(w database.Wanted) []database.Ref { return []database.Ref{ref(w.Resource)} }
 func (toy) AdminSecret(w database.Wanted) string  { return w.Resource + "-admin" }
+func (toy) Home(w database.Wanted) database.Ref   { return ref(w.Resource) }
 func (toy) Problems(w database.Wanted) []database.Problem {
 	if w.HighAvailability {
 		return []database.Problem{{Field: "spec.highAvailability", Message: "toys have none"}}

@@ -44,7 +44,7 @@ var (
 	Job           = schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}
 )
 
-// Provider implements database.Provider, database.Examiner and database.Rotator.
+// Provider implements database.Provider, database.Examiner, database.Housed and database.Rotator.
 type Provider struct{}
 
 // AdminSecret is the Secret with the superuser's password under the key password: letters, digits, _ and - only. The controller makes it
@@ -53,6 +53,9 @@ func AdminSecret(w database.Wanted) string { return w.Resource + "-admin" }
 
 // AdminSecret implements database.Administered.
 func (Provider) AdminSecret(w database.Wanted) string { return AdminSecret(w) }
+
+// Home implements database.Housed: the volume.
+func (Provider) Home(w database.Wanted) database.Ref { return volume(w) }
 
 func statefulSet(w database.Wanted) database.Ref {
 	return database.Ref{GroupVersionKind: StatefulSet, Name: w.Resource}
