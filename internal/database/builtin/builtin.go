@@ -94,7 +94,7 @@ func (Provider) Refs(w database.Wanted) []database.Ref {
 // Objects implements database.Provider. The volume comes last: a StorageClass may refuse to let it grow.
 func (Provider) Objects(w database.Wanted, have database.Objects) []database.Object {
 	out := []database.Object{
-		{Ref: scriptsOf(w), Intent: scriptsIntent(w)}, {Ref: policy(w), Intent: policyIntent(w)}, {Ref: service(w), Intent: serviceIntent(w)},
+		{Ref: scriptsOf(w), Intent: scriptsIntent(w, have)}, {Ref: policy(w), Intent: policyIntent(w)}, {Ref: service(w), Intent: serviceIntent(w)},
 		{Ref: statefulSet(w), Intent: statefulSetIntent(w, have)},
 	}
 	if v := have[volume(w)]; v != nil {

@@ -14,6 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -53,9 +54,12 @@ func intent(w database.Wanted, name string, config any) map[string]any {
 }
 
 // scriptsIntent holds every script. They are not part of the pod's template, so that a new release of the operator restarts no database:
-// a pod takes the newer ones when it starts for another reason.
-func scriptsIntent(w database.Wanted) map[string]any {
+// a pod takes the newer ones when it starts for another reason. One more file is there once the database was complete, for ever.
+func scriptsIntent(w database.Wanted, have database.Objects) map[string]any {
 	data := map[string]string{}
+	if complete(w, have) {
+		data[completeFile] = "yes"
+	}
 	err := fs.WalkDir(scripts, "scripts", func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
@@ -68,6 +72,22 @@ func scriptsIntent(w database.Wanted) map[string]any {
 		panic(err) // they are part of this program
 	}
 	return intent(w, scriptsOf(w).Name, corev1ac.ConfigMap("", "").WithData(data))
+}
+
+// completeFile forbids start.sh to make a database on an empty volume.
+const completeFile = "complete"
+
+// complete says whether the database was ever complete, also when the volume that said so was lost.
+func complete(w database.Wanted, have database.Objects) bool {
+	if recorded(w, have) != "" {
+		return true
+	}
+	s := have[scriptsOf(w)]
+	if s == nil {
+		return false
+	}
+	_, was, _ := unstructured.NestedString(s.Object, "data", completeFile) //nolint:errcheck // then it was not
+	return was
 }
 
 // serviceIntent publishes the server whether or not the application can log in: there is one only, and it refuses by itself what it must.
