@@ -62,7 +62,7 @@ func (d *desk) rotated(claim *v1alpha1.DatabaseClaim, token string) {
 		if operations(claim).Rotate != token {
 			d.clock.Jump(overlap)
 			d.wake()
-			return operations(claim).Rotate
+			return "the last one is " + operations(claim).Rotate
 		}
 		return ""
 	})
@@ -90,7 +90,7 @@ func TestARotationIsNotRepeated(t *testing.T) {
 	d.rotated(claim, "one")
 	now := d.secret("shop-binding")
 	if string(now.Data["password"]) == old || d.secret("shop-db-r-one") != nil {
-		t.Errorf("the password is the old one, or its Secret stayed")
+		t.Error("the password is the old one, or the Secret that it came from stayed")
 	}
 
 	for _, name := range []string{"shop-db-add-one", "shop-db-end-one"} {
