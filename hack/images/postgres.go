@@ -5,6 +5,9 @@ package main
 
 import "slices"
 
+// sampleData is the sample application with PostgreSQL's client beside it, for stories of applications that use a database.
+const sampleData = "localhost/sample-data:1"
+
 const (
 	postgresMajor = "15" // of Debian 12
 	// postgresUser is the user of the official images, whom databases of provider BuiltIn run as.
@@ -12,8 +15,8 @@ const (
 )
 
 // postgresSpecs makes an image of Debian's PostgreSQL, which databases of provider BuiltIn run where the official image cannot be pulled. It
-// has no entry point: the provider brings its own scripts.
-func postgresSpecs(k *kitchen) ([]spec, error) {
+// has no entry point: the provider brings its own scripts. Above the same layers it makes sampleData.
+func postgresSpecs(b *builder, k *kitchen) ([]spec, error) {
 	server := layerRecipe{packages: []string{"postgresql-" + postgresMajor}}
 	layers, err := k.layers([]layerRecipe{base, server})
 	if err != nil {
@@ -24,9 +27,17 @@ func postgresSpecs(k *kitchen) ([]spec, error) {
 		at := slices.IndexFunc(files, func(f file) bool { return f.path == path })
 		files[at].data = append(slices.Clone(files[at].data), line...)
 	}
-	return []spec{{
+	program, err := b.program("./hack/images/sample-web", "/sample-web", "")
+	if err != nil {
+		return nil, err
+	}
+	database := spec{
 		reference: "localhost/postgres:" + postgresMajor, title: "postgres", version: postgresMajor, below: layers,
 		layers:  [][]file{slices.DeleteFunc(files, func(f file) bool { return f.dir })},
 		command: []string{"/bin/sh"}, searchPath: "/usr/lib/postgresql/" + postgresMajor + "/bin:", user: postgresUser,
-	}}, nil
+	}
+	sample := database
+	sample.reference, sample.title, sample.version = sampleData, "sample-data", "1"
+	sample.layers = append(slices.Clone(database.layers), []file{program})
+	return []spec{database, sample}, nil
 }
