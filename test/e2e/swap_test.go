@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,7 @@ func TestADomainMovesBetweenEnvironmentsOfOneDatabase(t *testing.T) {
 	const ns, host, blue, green = "swap", "shop.swap.beanpod.test", "swap-blue", "swap-green"
 	dataNamespace(t, ns)
 	siteVersion(t, ns)
+	t.Cleanup(func() { deleteNamespace(t, ns) })
 	db := startClaim(t, ns, "orders")
 	first := start(t, site(blue, ns, "orders"))
 	domain(t, ns, "domain", host, blue)
@@ -139,8 +141,20 @@ func TestADomainMovesBetweenEnvironmentsOfOneDatabase(t *testing.T) {
 	own.stopUnfailed(t, green)
 	load.stopUnfailed(t, blue, green)
 
-	// With the last environment and the claim, nothing is left that the policy does not keep.
+	// With the last environment and the claim, what is left is the database, as its policy says, and what the user made.
 	mustKubectl(t, "delete", "benv", "-n", ns, green, "--wait", "--timeout=2m")
 	db.delete(t)
 	db.gone(t)
+	eventually(t, 2*time.Minute, "nothing but the database to be left", func() error {
+		for _, name := range everything(t, ns) {
+			if !slices.ContainsFunc([]string{"orders", "application", "ingress.networking.k8s.io/domain", "serviceaccount/default", "configmap/kube-root-ca.crt"},
+				func(known string) bool { return strings.Contains(name, known) }) {
+				return fmt.Errorf("there is %s", name)
+			}
+		}
+		return nil
+	})
+	if n := db.rows(t, blue); n < rows {
+		t.Errorf("%d rows in the retained database, %d before", n, rows)
+	}
 }
