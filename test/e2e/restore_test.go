@@ -35,7 +35,8 @@ func backUp(t *testing.T, ns string) backup {
 	}
 	var out backup
 	for _, o := range list.Items {
-		if name := o.GetName(); name == "kube-root-ca.crt" || name == "default" {
+		name, database := o.GetName(), o.GetLabels()[v1alpha1.LabelDatabase] != ""
+		if name == "kube-root-ca.crt" || name == "default" || database && o.GetKind() == "ControllerRevision" {
 			continue
 		}
 		delete(o.Object, "status")

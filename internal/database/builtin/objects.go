@@ -79,7 +79,7 @@ const completeFile = "complete"
 
 // complete says whether the database was ever complete, also when the volume that said so was lost.
 func complete(w database.Wanted, have database.Objects) bool {
-	if recorded(w, have) != "" {
+	if running(w, have) || recorded(w, have) != "" {
 		return true
 	}
 	s := have[scriptsOf(w)]

@@ -267,6 +267,7 @@ func TestComplete(t *testing.T) {
 		"nothing":              {nil, false},
 		"being made":           {map[schema.GroupVersionKind]string{builtin.Volume: `{metadata: {uid: v-1}}`, builtin.ConfigMap: `{data: {start.sh: x}}`}, false},
 		"complete":             {map[schema.GroupVersionKind]string{builtin.Volume: bound, builtin.ConfigMap: `{data: {start.sh: x}}`}, true},
+		"serves":               {map[schema.GroupVersionKind]string{builtin.StatefulSet: serving, builtin.Volume: `{metadata: {uid: v-1}}`}, true},
 		"scripts lost":         {map[schema.GroupVersionKind]string{builtin.Volume: bound}, true},
 		"volume lost":          {map[schema.GroupVersionKind]string{builtin.ConfigMap: `{data: {complete: "yes"}}`}, true},
 		"volume lost, new one": {map[schema.GroupVersionKind]string{builtin.Volume: `{metadata: {uid: v-2}}`, builtin.ConfigMap: `{data: {complete: "yes"}}`}, true},
