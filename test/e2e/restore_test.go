@@ -43,6 +43,9 @@ func backUp(t *testing.T, ns string) backup {
 		for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"} {
 			unstructured.RemoveNestedField(o.Object, "metadata", field)
 		}
+		for _, annotation := range []string{"pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"} { // as Velero does
+			unstructured.RemoveNestedField(o.Object, "metadata", "annotations", annotation)
+		}
 		if o.GetKind() == "Service" {
 			unstructured.RemoveNestedField(o.Object, "spec", "clusterIP")
 			unstructured.RemoveNestedField(o.Object, "spec", "clusterIPs")
@@ -180,8 +183,6 @@ func TestABackupWithoutStatusFindsItsData(t *testing.T) {
 	empty := saved.of("lost")
 	for _, o := range empty.kinds("PersistentVolumeClaim") {
 		unstructured.RemoveNestedField(o.Object, "spec", "volumeName")
-		unstructured.RemoveNestedField(o.Object, "metadata", "annotations", "pv.kubernetes.io/bind-completed")
-		unstructured.RemoveNestedField(o.Object, "metadata", "annotations", "pv.kubernetes.io/bound-by-controller")
 	}
 	empty.restore(t)
 	kept.ready(t)
