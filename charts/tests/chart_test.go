@@ -332,22 +332,26 @@ func TestArgs(t *testing.T) {
 	}
 }
 
-// TestQueue: a queue that is named wins over the one for development.
+// TestQueue: a queue that is named wins over the one for development, and so does the address where it tells how much waits: that of
+// another server would count other queues.
 func TestQueue(t *testing.T) {
 	t.Parallel()
+	const development = "--queue=nats://beanpod-nats.beanpod-system.svc:4222 --queue-monitoring=http://beanpod-nats.beanpod-system.svc:8222"
 	for values, want := range map[string]string{
-		"":                                      "",
-		"queue: {url: 'nats://a:4222'}":         "--queue=nats://a:4222",
-		"queue: {development: {enabled: true}}": "--queue=nats://beanpod-nats.beanpod-system.svc:4222",
-		"queue: {url: 'nats://a:4222', development: {enabled: true}}": "--queue=nats://a:4222",
+		"":                              "",
+		"queue: {url: 'nats://a:4222'}": "--queue=nats://a:4222",
+		"queue: {url: 'nats://a:4222', monitoringURL: 'http://a:8222'}":                               "--queue=nats://a:4222 --queue-monitoring=http://a:8222",
+		"queue: {development: {enabled: true}}":                                                       development,
+		"queue: {url: 'nats://a:4222', development: {enabled: true}}":                                 "--queue=nats://a:4222",
+		"queue: {url: 'nats://a:4222', monitoringURL: 'http://a:8222', development: {enabled: true}}": "--queue=nats://a:4222 --queue-monitoring=http://a:8222",
 	} {
-		got := ""
+		var got []string
 		for _, arg := range into[appsv1.Deployment](t, render(t, values).find(t, "Deployment", "beanpod")).Spec.Template.Spec.Containers[0].Args {
-			if strings.HasPrefix(arg, "--queue=") {
-				got = arg
+			if strings.HasPrefix(arg, "--queue") {
+				got = append(got, arg)
 			}
 		}
-		if got != want {
+		if strings.Join(got, " ") != want {
 			t.Errorf("%s: %q, want %q", values, got, want)
 		}
 	}

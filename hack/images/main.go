@@ -19,7 +19,7 @@ const usage = `usage: images operator|sample|pause|nats|postgres|cloudnative-pg|
   sample   --tag TAG[,TAG...]                            the sample web application: v1, v2 or any tag; broken is unhealthy, crashing crashes
   pause                                                  what holds a pod's namespaces
   nats                                                   the NATS server of hack/tools, for queues of the demo and the tests
-  postgres                                               Debian's PostgreSQL, for databases of the demo and the tests
+  postgres                                               Debian's PostgreSQL, for databases of the demo and the tests, and the sample with its client
   cloudnative-pg                                         CloudNativePG's operator of hack/tools, and Debian's PostgreSQL for its user
   platform [NAME...]                                     languages to build and run source bundles with, of Debian's packages; all without a NAME
 
@@ -128,7 +128,7 @@ func specsFor(b *builder, o options) ([]spec, error) {
 		if err != nil {
 			return nil, err
 		}
-		return postgresSpecs(k)
+		return postgresSpecs(b, k)
 	case "cloudnative-pg":
 		k, err := newKitchen()
 		if err != nil {

@@ -8,16 +8,30 @@ import (
 	"slices"
 )
 
+// sampleData is the sample application with PostgreSQL's client beside it, for stories of applications that use a database.
+const sampleData = "localhost/sample-data:1"
+
 const (
 	postgresMajor = "15" // of Debian 12
 	// postgresUser is the number of the user of the official images, whom databases of provider BuiltIn run as.
 	postgresUser = 999
 )
 
-// postgresSpecs makes the image that databases of provider BuiltIn run where the official image cannot be pulled.
-func postgresSpecs(k *kitchen) ([]spec, error) {
-	s, err := postgresSpec(k, "localhost/postgres", postgresUser)
-	return []spec{s}, err
+// postgresSpecs makes the image that databases of provider BuiltIn run where the official image cannot be pulled, and sampleData above the
+// same layers.
+func postgresSpecs(b *builder, k *kitchen) ([]spec, error) {
+	database, err := postgresSpec(k, "localhost/postgres", postgresUser)
+	if err != nil {
+		return nil, err
+	}
+	program, err := b.program("./hack/images/sample-web", "/sample-web", "")
+	if err != nil {
+		return nil, err
+	}
+	sample := database
+	sample.reference, sample.title, sample.version = sampleData, "sample-data", "1"
+	sample.layers = append(slices.Clone(database.layers), []file{program})
+	return []spec{database, sample}, nil
 }
 
 // postgresSpec makes an image of Debian's PostgreSQL with an account for the user. It has no entry point: providers bring their own programs.

@@ -39,6 +39,13 @@ type Releaser interface {
 	Released(w Wanted, have Objects) (bool, string)
 }
 
+// Housed is a Provider whose data are in an object of the claim's namespace, and nowhere else. Where data of that identity were made
+// before and the object is not there, nothing is made in its place: it would be empty. With other providers the data outlive the
+// namespace, and an object that is made again finds them.
+type Housed interface {
+	Home(w Wanted) Ref
+}
+
 // Rotation is one change of the password of a database's user, with an overlap: first there are two logins, later one.
 type Rotation struct {
 	// Token is the one that asked for it.

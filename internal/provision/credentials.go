@@ -189,6 +189,23 @@ func (p *Provisioner) Login(ctx context.Context, namespace, binding, username, p
 	return live.ResourceVersion, since, nil
 }
 
+// Rotated says whether a binding's Secret has the login already, and the Secret that its password came from is gone: that rotation is
+// over. To begin it again would give the login a password that nobody is told.
+func (p *Provisioner) Rotated(ctx context.Context, namespace, binding, username, passwordSecret string) (bool, error) {
+	var live corev1.Secret
+	err := p.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: passwordSecret}, &live)
+	if err == nil {
+		return false, nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return false, fmt.Errorf("looking for Secret %s: %w", passwordSecret, err)
+	}
+	if err := p.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: binding}, &live); err != nil {
+		return false, fmt.Errorf("reading Secret %s: %w", binding, err)
+	}
+	return string(live.Data["username"]) == username, nil
+}
+
 // Keep writes on the Secret what a claim leaves behind. A Secret that belongs to other data was never the claim's.
 func (p *Provisioner) Keep(ctx context.Context, namespace, name string, record database.Retained) error {
 	live := &metav1.PartialObjectMetadata{}

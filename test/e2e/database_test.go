@@ -24,12 +24,30 @@ import (
 // claimHandle is a database.
 type claimHandle struct{ namespace, name string }
 
+// dataNamespace makes a namespace, a class of its name, and the version of a writer.
+func dataNamespace(t *testing.T, ns string) {
+	t.Helper()
+	if err := makeNamespace(ns); err != nil {
+		t.Fatal(err)
+	}
+	create(t, &v1alpha1.DatabaseClass{
+		ObjectMeta: metav1.ObjectMeta{Name: ns},
+		Spec: v1alpha1.DatabaseClassSpec{
+			Provider: v1alpha1.DatabaseBuiltIn, Engines: []v1alpha1.DatabaseClassEngine{{Name: "postgres", Versions: []string{"15"}}},
+		},
+	})
+	create(t, version(ns, "writer", func(v *v1alpha1.ApplicationVersion) {
+		v.Spec.Source.Image.Reference = "localhost/postgres:15"
+		v.Spec.Processes = map[string]v1alpha1.ProcessCommand{"web": writing}
+	}))
+}
+
 func startClaim(t *testing.T, ns, name string, tweaks ...func(*v1alpha1.DatabaseClaim)) claimHandle {
 	t.Helper()
 	c := &v1alpha1.DatabaseClaim{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
 		Spec: v1alpha1.DatabaseClaimSpec{
-			ClassRef: &v1alpha1.DatabaseClassReference{Name: "postgres"}, Engine: v1alpha1.DatabaseEngine{Name: "postgres"}, Storage: "1Gi",
+			ClassRef: &v1alpha1.DatabaseClassReference{Name: ns}, Engine: v1alpha1.DatabaseEngine{Name: "postgres"}, Storage: "1Gi",
 		},
 	}
 	for _, tweak := range tweaks {
@@ -150,19 +168,7 @@ func (h claimHandle) secret(t *testing.T) *corev1.Secret {
 func TestADatabaseOutlivesItsEnvironments(t *testing.T) {
 	t.Parallel()
 	const ns = "data"
-	if err := makeNamespace(ns); err != nil {
-		t.Fatal(err)
-	}
-	create(t, &v1alpha1.DatabaseClass{
-		ObjectMeta: metav1.ObjectMeta{Name: "postgres"},
-		Spec: v1alpha1.DatabaseClassSpec{
-			Provider: v1alpha1.DatabaseBuiltIn, Engines: []v1alpha1.DatabaseClassEngine{{Name: "postgres", Versions: []string{"15"}}},
-		},
-	})
-	create(t, version(ns, "writer", func(v *v1alpha1.ApplicationVersion) {
-		v.Spec.Source.Image.Reference = "localhost/postgres:15"
-		v.Spec.Processes = map[string]v1alpha1.ProcessCommand{"web": writing}
-	}))
+	dataNamespace(t, ns)
 	db := startClaim(t, ns, "shop", func(c *v1alpha1.DatabaseClaim) {
 		c.Spec.CoupledTo = &v1alpha1.DatabaseCoupling{EnvironmentRef: v1alpha1.LocalReference{Name: "data-blue"}}
 	})

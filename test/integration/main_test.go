@@ -149,13 +149,16 @@ func launchOperator(t testing.TB, config *rest.Config) *operator {
 }
 
 // launchIn starts one that looks after a single namespace, so that several can live side by side; empty: after all.
-func launchIn(t testing.TB, config *rest.Config, namespace string) *operator {
+func launchIn(t testing.TB, config *rest.Config, namespace string, tweaks ...func(*controller.Options)) *operator {
 	t.Helper()
 	scheme, err := controller.Scheme()
 	if err != nil {
 		t.Fatal(err)
 	}
 	options := controller.Options{Operator: settings.Operator{BaseDomain: domain}, AllowLoopbackRegistry: true}
+	for _, tweak := range tweaks {
+		tweak(&options)
+	}
 	lease := lease
 	if namespace != "" {
 		options.Namespaces, lease = []string{namespace}, namespace+"."+lease

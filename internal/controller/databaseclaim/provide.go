@@ -47,7 +47,7 @@ func (r *Reconciler) provide(ctx context.Context, p *pass) error {
 		return err
 	}
 	p.facts = p.provider.Read(p.wanted, p.have)
-	if err := r.ours(p); err != nil {
+	if err := errors.Join(r.ours(p), r.brought(p)); err != nil {
 		return err
 	}
 	r.record(p)
@@ -262,7 +262,7 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) error {
 		Namespace: p.claim.Namespace, Name: p.wanted.Secret, Labels: labels, Annotations: bindingAnnotations(p.wanted),
 		Type: bindingType(p.wanted.Engine), Provider: strings.ToLower(string(p.wanted.Provider)), Host: p.facts.Host, Port: p.facts.Port,
 		Database: p.wanted.Database, Username: p.wanted.Username,
-	}, p.before.Status.Resource != nil || p.facts.Exists)
+	}, p.before.Status.Resource != nil || p.facts.Exists || p.older())
 	if err := r.secretProblem(p.wanted.Secret, p.wanted.Resource, err); err != nil {
 		return err
 	}

@@ -39,6 +39,14 @@ func (r *Reconciler) rotate(ctx context.Context, p *pass) error {
 		p.endRotation(token, "RotationFailed", add.Message)
 		return nil
 	case !add.Exists:
+		done, err := r.provision.Rotated(ctx, p.claim.Namespace, p.wanted.Secret, rotation.Role, rotation.PasswordSecret)
+		if err != nil {
+			return err
+		}
+		if done { // and status has been lost since
+			p.operated().Rotate = token
+			return nil
+		}
 		p.waits = append(p.waits, whileMaking)
 		if err := r.provision.Password(ctx, p.claim.Namespace, rotation.PasswordSecret, rotation.Role, p.wanted.Labels(), p.wanted.Annotations()); err != nil {
 			return err

@@ -108,3 +108,40 @@ func TestRotation(t *testing.T) {
 	d.told("RotationUnsupported", "The engine mysql of toys has no rotation.")
 	d.rotated(other, "two")
 }
+
+// A rotation that is over does not begin again when status is lost and its steps are forgotten: the login would get a password that
+// nobody is told.
+func TestARotationIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, 0)
+	claim := d.claim("shop", nil)
+	d.ready(claim)
+	old := string(d.secret("shop-binding").Data["password"])
+	d.patch(claim, rotation("one"))
+	d.says("shop-db-add-one", "done")
+	d.until("no new login", func() string {
+		if name := string(d.secret("shop-binding").Data["username"]); name != "ebroot_one" {
+			return name
+		}
+		return ""
+	})
+	d.clock.Jump(overlap + time.Second)
+	d.wake()
+	d.says("shop-db-end-one", "done")
+	d.rotated(claim, "one")
+	now := d.secret("shop-binding")
+	if string(now.Data["password"]) == old || d.secret("shop-db-r-one") != nil {
+		t.Error("the password is the old one, or the Secret that it came from stayed")
+	}
+
+	for _, name := range []string{"shop-db-add-one", "shop-db-end-one"} {
+		d.check(d.bench.Client.Delete(t.Context(), d.toy(name)))
+	}
+	d.check(d.bench.Client.Status().Patch(t.Context(), claim, mergePatch(`{"status":{"operations":null}}`)))
+	d.clock.Jump(overlap + time.Second)
+	d.wake()
+	d.rotated(claim, "one")
+	if s := d.secret("shop-binding"); s.ResourceVersion != now.ResourceVersion || d.secret("shop-db-r-one") != nil {
+		t.Errorf("the rotation began again: %v", s.ObjectMeta)
+	}
+}

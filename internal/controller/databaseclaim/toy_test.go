@@ -22,6 +22,7 @@ func ref(name string) database.Ref { return database.Ref{GroupVersionKind: confi
 func (toy) Kinds() []schema.GroupVersionKind     { return []schema.GroupVersionKind{configMap} }
 func (toy) Install() string                      { return "install toys" }
 func (toy) AdminSecret(w database.Wanted) string { return w.Resource + "-admin" }
+func (toy) Home(w database.Wanted) database.Ref  { return ref(w.Resource) }
 
 // Refs names the toy, and a volume that somebody else may have made for it.
 func (toy) Refs(w database.Wanted) []database.Ref {

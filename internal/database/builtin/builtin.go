@@ -43,7 +43,7 @@ var (
 	Job           = schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}
 )
 
-// Provider implements database.Provider, database.Examiner and database.Rotator.
+// Provider implements database.Provider, database.Examiner, database.Housed and database.Rotator.
 type Provider struct{ scripts.Rotations }
 
 // AdminSecret is the Secret with the superuser's password under the key password: letters, digits, _ and - only. The controller makes it
@@ -52,6 +52,9 @@ func AdminSecret(w database.Wanted) string { return w.Resource + "-admin" }
 
 // AdminSecret implements database.Administered.
 func (Provider) AdminSecret(w database.Wanted) string { return AdminSecret(w) }
+
+// Home implements database.Housed: the volume.
+func (Provider) Home(w database.Wanted) database.Ref { return volume(w) }
 
 func statefulSet(w database.Wanted) database.Ref {
 	return database.Ref{GroupVersionKind: StatefulSet, Name: w.Resource}
@@ -87,7 +90,7 @@ func (Provider) Refs(w database.Wanted) []database.Ref {
 // Objects implements database.Provider. The volume comes last: a StorageClass may refuse to let it grow.
 func (Provider) Objects(w database.Wanted, have database.Objects) []database.Object {
 	out := []database.Object{
-		scripts.ConfigMap(w), {Ref: policy(w), Intent: policyIntent(w)}, {Ref: service(w), Intent: serviceIntent(w)},
+		scripts.ConfigMap(w, complete(w, have)), {Ref: policy(w), Intent: policyIntent(w)}, {Ref: service(w), Intent: serviceIntent(w)},
 		{Ref: statefulSet(w), Intent: statefulSetIntent(w, have)},
 	}
 	if v := have[volume(w)]; v != nil {

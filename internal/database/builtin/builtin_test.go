@@ -31,6 +31,7 @@ var (
 	_ database.Examiner     = builtin.Provider{}
 	_ database.Rotator      = builtin.Provider{}
 	_ database.Administered = builtin.Provider{}
+	_ database.Housed       = builtin.Provider{}
 )
 
 func wanted(tweaks ...func(*database.Wanted)) database.Wanted {

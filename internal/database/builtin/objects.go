@@ -10,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -18,11 +19,25 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
 	"github.com/beanpod-dev/beanpod/internal/database/jobs"
+	"github.com/beanpod-dev/beanpod/internal/database/scripts"
 )
 
 // selector is what the server's pod has for ever, whoever's claim it is.
 func selector(w database.Wanted) map[string]string {
 	return map[string]string{v1alpha1.LabelDatabaseServer: w.Resource}
+}
+
+// complete says whether the database was ever complete, also when the volume that said so was lost.
+func complete(w database.Wanted, have database.Objects) bool {
+	if running(w, have) || recorded(w, have) != "" {
+		return true
+	}
+	s := have[scripts.Ref(w)]
+	if s == nil {
+		return false
+	}
+	_, was, _ := unstructured.NestedString(s.Object, "data", scripts.Complete) //nolint:errcheck // then it was not
+	return was
 }
 
 // serviceIntent publishes the server whether or not the application can log in: there is one only, and it refuses by itself what it must.

@@ -78,7 +78,7 @@ func volumeTrouble(w database.Wanted, v *unstructured.Unstructured) (string, boo
 	}
 	class, named, _ := unstructured.NestedString(v.Object, "spec", "storageClassName")
 	if bound, _, _ := unstructured.NestedString(v.Object, "spec", "volumeName"); bound != "" {
-		return fmt.Sprintf("The volume of PersistentVolumeClaim %s is lost: PersistentVolume %s does not exist. Bring it back; nothing is made in its place.", v.GetName(), bound), true
+		return fmt.Sprintf("The volume of PersistentVolumeClaim %s is lost: PersistentVolume %s does not exist, or its spec.claimRef has another UID. Bring it back; nothing is made in its place.", v.GetName(), bound), true
 	}
 	if !named || class == "" {
 		return fmt.Sprintf("PersistentVolumeClaim %s waits for a volume, but the cluster has no default StorageClass. Mark one as default, or set parameters.builtIn.storageClassName in DatabaseClass %s for new databases.",

@@ -255,3 +255,31 @@ func TestReadRotation(t *testing.T) {
 		t.Errorf("dropping failed: %+v", got)
 	}
 }
+
+// TestComplete proves that the scripts know of a database that was complete, also once the volume that says so is lost.
+func TestComplete(t *testing.T) {
+	t.Parallel()
+	w := wanted()
+	for name, tc := range map[string]struct {
+		parts map[schema.GroupVersionKind]string
+		want  bool
+	}{
+		"nothing":              {nil, false},
+		"being made":           {map[schema.GroupVersionKind]string{builtin.Volume: `{metadata: {uid: v-1}}`, builtin.ConfigMap: `{data: {start.sh: x}}`}, false},
+		"complete":             {map[schema.GroupVersionKind]string{builtin.Volume: bound, builtin.ConfigMap: `{data: {start.sh: x}}`}, true},
+		"serves":               {map[schema.GroupVersionKind]string{builtin.StatefulSet: serving, builtin.Volume: `{metadata: {uid: v-1}}`}, true},
+		"scripts lost":         {map[schema.GroupVersionKind]string{builtin.Volume: bound}, true},
+		"volume lost":          {map[schema.GroupVersionKind]string{builtin.ConfigMap: `{data: {complete: "yes"}}`}, true},
+		"volume lost, new one": {map[schema.GroupVersionKind]string{builtin.Volume: `{metadata: {uid: v-2}}`, builtin.ConfigMap: `{data: {complete: "yes"}}`}, true},
+	} {
+		for _, o := range (builtin.Provider{}).Objects(w, have(t, w, tc.parts)) {
+			if o.Kind != "ConfigMap" {
+				continue
+			}
+			data := o.Intent["data"].(map[string]any)
+			if _, got := data["complete"]; got != tc.want || data["start.sh"] == "" {
+				t.Errorf("%s: the file is there: %t, want %t", name, got, tc.want)
+			}
+		}
+	}
+}

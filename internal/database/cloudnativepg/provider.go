@@ -48,6 +48,9 @@ type Provider struct{}
 
 var _ database.Provider = Provider{}
 
+// Home implements database.Housed: the Cluster, which owns its volumes.
+func (Provider) Home(w database.Wanted) database.Ref { return clusterRef(w) }
+
 // SecretLabels implements database.Labeller.
 func (Provider) SecretLabels() map[string]string { return map[string]string{ReloadLabel: "true"} }
 

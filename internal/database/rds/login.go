@@ -49,7 +49,7 @@ func loginObjects(w database.Wanted, have database.Objects) []database.Object {
 	if !apart(w, have[instanceRef(w)]) {
 		return nil
 	}
-	out := []database.Object{scripts.ConfigMap(w)}
+	out := []database.Object{scripts.ConfigMap(w, false)}
 	if facts, _ := served(w, have); facts.Ready && !loginMade(w, have) {
 		out = append(out, server(w, have).Login(w))
 	}

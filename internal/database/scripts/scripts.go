@@ -32,6 +32,9 @@ const (
 	AdminVolume, AdminDir = "admin", "/secrets/admin"
 )
 
+// Complete is a file beside the scripts that forbids start.sh to make a database on an empty volume: there was one.
+const Complete = "complete"
+
 //go:embed files
 var files embed.FS
 
@@ -41,9 +44,12 @@ func Ref(w database.Wanted) database.Ref {
 }
 
 // ConfigMap holds every script. They are not part of any pod's template, so that a new release of the operator restarts no database: a pod
-// takes the newer ones when it starts for another reason.
-func ConfigMap(w database.Wanted) database.Object {
+// takes the newer ones when it starts for another reason. complete adds the file of that name.
+func ConfigMap(w database.Wanted, complete bool) database.Object {
 	data := map[string]string{}
+	if complete {
+		data[Complete] = "yes"
+	}
 	err := fs.WalkDir(files, "files", func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err

@@ -86,6 +86,12 @@ func TestServerRefuses(t *testing.T) {
 	if l.has("data/pgdata")() {
 		t.Error("a database that could not be made counts as one")
 	}
+	l.must(os.RemoveAll(l.dir + "/data/pgdata.new"))
+	l.write("scripts/complete", "yes") // the volume was lost, or a backup brought it back empty
+	l.fails(nil, "no empty one is made in its place")
+	if l.has("data/pgdata")() || l.has("data/pgdata.new")() {
+		t.Error("an empty database was made where there was one")
+	}
 }
 
 // TestOtherMajor proves that data of another major version are left alone, with a message that says what to do.

@@ -34,6 +34,8 @@ superuser_password() { # is what its Secret says, also when somebody made that a
 }
 
 secret "$BEANPOD_APP/password" >/dev/null
+[ -d "$data" ] || [ ! -e "$scripts/complete" ] ||
+  fail "The volume has no database, and there was one: no empty one is made in its place. Bring the volume's content back. Where the data are lost, delete the DatabaseClaim with deletionPolicy Delete and create it anew, with restoreFrom for a snapshot."
 [ -d "$data" ] || make
 [ "$(cat "$data/PG_VERSION")" = "$(major)" ] ||
   fail "The data are those of PostgreSQL $(cat "$data/PG_VERSION"), and the image has PostgreSQL $(major). Set engine.version back; to upgrade, take a snapshot and restore it with another DatabaseClaim."
