@@ -13,23 +13,32 @@ import (
 
 // natsSpecs makes an image of the pinned server that hack/tools/build compiles, so that none has to be pulled.
 func natsSpecs(b *builder) ([]spec, error) {
-	cmd := exec.Command(filepath.Join(b.root, "hack", "tools", "build"), "nats-server")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("building nats-server: %w", err)
-	}
-	data, err := os.ReadFile(strings.TrimSpace(string(out)))
+	base, err := baseLayer()
 	if err != nil {
 		return nil, err
 	}
-	base, err := baseLayer()
+	program, err := b.tool("nats-server", "/nats-server")
 	if err != nil {
 		return nil, err
 	}
 	return []spec{{
 		reference: "localhost/nats:1", title: "nats", version: "1",
-		layers:     [][]file{base, {{path: "/nats-server", mode: 0o755, data: data}}},
+		layers:     [][]file{base, {program}},
 		entrypoint: []string{"/nats-server"},
 	}}, nil
+}
+
+// tool is a program that hack/tools/build compiles, as the file path of an image.
+func (b *builder) tool(name, path string) (file, error) {
+	cmd := exec.Command(filepath.Join(b.root, "hack", "tools", "build"), name)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return file{}, fmt.Errorf("building %s: %w", name, err)
+	}
+	data, err := os.ReadFile(strings.TrimSpace(string(out)))
+	if err != nil {
+		return file{}, err
+	}
+	return file{path: path, mode: 0o755, data: data}, nil
 }
