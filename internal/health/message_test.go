@@ -318,7 +318,7 @@ func TestClean(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, clean(tc.in)); diff != "" {
+			if diff := cmp.Diff(tc.want, Clean(tc.in)); diff != "" {
 				t.Errorf("clean (-want +got):\n%s", diff)
 			}
 		})

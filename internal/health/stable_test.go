@@ -236,7 +236,7 @@ func BenchmarkClean(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				clean(message)
+				Clean(message)
 			}
 		})
 	}
@@ -252,15 +252,15 @@ func FuzzClean(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, message string) {
-		got := clean(message)
-		if again := clean(got); again != got {
+		got := Clean(message)
+		if again := Clean(got); again != got {
 			t.Errorf("cleaning %q twice gives %q, then %q", message, got, again)
 		}
 		if len(got) > maxDetail || !utf8.ValidString(got) || strings.ContainsAny(got, "\r\n\t\x00") || strings.TrimSpace(got) != got {
-			t.Errorf("clean(%q) = %q", message, got)
+			t.Errorf("Clean(%q) = %q", message, got)
 		}
 		if found := moving.FindString(got + " "); found != "" {
-			t.Errorf("clean(%q) = %q still moves: %q", message, got, found)
+			t.Errorf("Clean(%q) = %q still moves: %q", message, got, found)
 		}
 	})
 }

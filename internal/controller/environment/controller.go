@@ -149,6 +149,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, 
 		return p, have
 	}
 	now.Queue = r.look(env, now)
+	now.Scaler.Since = unreadySince(env, now.Scaler, p.at)
 	p.now, p.observed = now, true
 	current := newest(now)
 	layers, err := r.loader.Load(ctx, env, inputs.Known{
