@@ -103,6 +103,10 @@ test-e2e: ## Run tests on a real one-node cluster (root needed).
 	env -u KUBECONFIG HELM="$$helm" KUBECTL="$$assets/kubectl" KUBEBUILDER_ASSETS="$$assets" PATH="$$assets:$$(dirname "$$helm"):$$PATH" \
 		go test -v -count=1 -timeout 40m $(ARGS) ./test/e2e/...
 
+.PHONY: test-keda
+test-keda: ## Have KEDA's real operator scale workers on a real cluster (root needed; builds KEDA once, which takes long).
+	KEDA_MODULE="$$(hack/tools/module keda)" $(MAKE) test-e2e ARGS="-run TestKEDA $(ARGS)"
+
 .PHONY: bench-worker
 bench-worker: ## Measure the queue daemon against a bare loop on the same broker.
 	nats=$$(hack/tools/build nats-server); NATS_SERVER="$$nats" go test -count=1 -v $(ARGS) ./test/bench/worker
