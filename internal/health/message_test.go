@@ -201,6 +201,18 @@ func TestMessages(t *testing.T) {
 				"beanpod-queue-daemon; put them back into the queue when that is mended, or delete them.",
 		},
 		{
+			name: "KEDA's error", code: CauseScalerNotReady, in: makeInput(2, scaler(snapshot.Scaler{
+				Name: "shop", Reason: "TriggerError", Message: "dial amqp://u:secret@rabbit:5672 refused after 3s\nsee it", Since: at.Add(-time.Hour),
+			})),
+			want: "KEDA does not scale by ScaledObject shop: TriggerError: dial amqp://rabbit:5672 refused see it. The number of instances stays as it is. " +
+				"See its events with `kubectl describe scaledobject shop`, and check that KEDA runs and reaches the broker, spec.worker.queue and its Secret.",
+		},
+		{
+			name: "KEDA's silence", code: CauseScalerNotReady, in: makeInput(2, scaler(snapshot.Scaler{Name: "shop", Silent: true, Since: at.Add(-time.Hour)})),
+			want: "KEDA has said nothing of ScaledObject shop. The number of instances stays as it is. " +
+				"See whether its operator runs, with `kubectl get pods -A -l app=keda-operator`, and read its log.",
+		},
+		{
 			name: "quota", code: CauseCreationRefused, in: makeInput(2, slotA(func(s *snapshot.Slot) { s.Refused = quotaMessage })),
 			want: "New instances are refused: exceeded quota: compute, requested: cpu=1, used: cpu=2, limited: cpu=2. " +
 				"Raise the namespace's ResourceQuota, or ask for less with spec.capacity.",
@@ -263,7 +275,7 @@ func TestMessages(t *testing.T) {
 var allCodes = []string{
 	CauseBelowMinimum, CauseConfigurationError, CauseCrashLoop, CauseCreationRefused, CauseDeploying, CauseImagePullFailed,
 	CauseInstanceEnded, CauseNodeLost, CauseNotStarted, CauseOutOfMemory, CauseProbeFailing, CauseRestarted, CauseStarting,
-	CauseUnschedulable, CauseWrongVersion, CauseQueueNotPolled, CauseQueueBacklog, CauseDeadLetters,
+	CauseUnschedulable, CauseWrongVersion, CauseQueueNotPolled, CauseQueueBacklog, CauseDeadLetters, CauseScalerNotReady,
 }
 
 func TestCauseNamesInstances(t *testing.T) {

@@ -66,6 +66,9 @@ func randomInput(rng *rand.Rand) Input {
 		in.Now.Instances = append(in.Now.Instances, pod)
 	}
 	if maybe(20) {
+		in.Now.Scaler = snapshot.Scaler{Name: "shop", Silent: maybe(20), Message: pick("", crashMessage, strings.Repeat("x", 9000)), Since: ago(6 * time.Minute)}
+	}
+	if maybe(20) {
 		in.Now.Queue = snapshot.Queue{Known: maybe(80), Silent: maybe(20), Age: snapshot.Age(rng.Intn(3)), Dead: int64(rng.Intn(3) * rng.Intn(200000))}
 	}
 	return in
