@@ -145,7 +145,7 @@ func kedaSpeaks(t *testing.T, user client.Client, scaled *unstructured.Unstructu
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "keda-hpa-blue", Labels: scaled.GetLabels(), OwnerReferences: []metav1.OwnerReference{
 			{APIVersion: naming.KEDA, Kind: "ScaledObject", Name: "blue", UID: scaled.GetUID(), Controller: &yes},
 		}},
-		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{MaxReplicas: 2, ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: "Deployment", Name: "blue-a"}},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{MaxReplicas: 2, ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "blue-a"}},
 	}
 	if err := user.Create(t.Context(), hpa); err != nil {
 		t.Fatal(err)
