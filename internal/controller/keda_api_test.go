@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -164,7 +166,23 @@ func kedaSpeaks(t *testing.T, user client.Client, scaled *unstructured.Unstructu
 	works("False", "ScalingDisabled")
 	shows("True", v1alpha1.ReasonScaledObjectReady, "")
 
+	replicas := func() int32 {
+		t.Helper()
+		d := &appsv1.Deployment{}
+		if err := user.Get(t.Context(), client.ObjectKey{Namespace: "team", Name: "blue-a"}, d); err != nil {
+			t.Fatal(err)
+		}
+		return *d.Spec.Replicas
+	}
+	toZero := &autoscalingv1.Scale{}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "blue-a"}}
+	if err := user.SubResource("scale").Update(t.Context(), d, client.WithSubResourceBody(toZero)); err != nil {
+		t.Fatal(err)
+	}
 	time.Sleep(2 * time.Second)
+	if got := replicas(); got != 0 {
+		t.Errorf("KEDA wants no instance, and there are %d", got)
+	}
 	writes.Take()
 	said["lastActiveTime"] = "2026-03-04T12:00:00Z"
 	say("True", "ScaledObjectReady", "ready for scaling")
@@ -172,6 +190,15 @@ func kedaSpeaks(t *testing.T, user client.Client, scaled *unstructured.Unstructu
 	if got := writes.Take(); len(got) > 0 {
 		t.Errorf("KEDA's looks at the queue cost %v", got)
 	}
+	// While KEDA sees nothing, nobody else brings the first instance back.
+	say("False", "TriggerError", "consumer not found")
+	for range 200 {
+		if replicas() == 1 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("KEDA sees no queue, and there are %d instances", replicas())
 }
 
 func marshal(t *testing.T, o any) []byte {

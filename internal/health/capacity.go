@@ -78,6 +78,9 @@ func refusalStep(detail string) string {
 // deployment has time, instances that are on their way count as if they were there: a policy may go below the minimum on
 // purpose, but failures and refusals may not.
 func belowMinimum(all census) *v1alpha1.HealthCause {
+	if all.in.Wanted.Desired <= 0 {
+		return nil // none is wanted
+	}
 	need := max(1, int(all.in.Wanted.Min))
 	usable, serving := all.available, all.available+all.ready
 	if all.in.grace() {

@@ -40,6 +40,8 @@ var noise = []struct {
 	// Signatures and credentials inside addresses.
 	{regexp.MustCompile(`(https?://[^\s"?]*)\?[^\s"]*`), "${1}"},
 	{regexp.MustCompile(`([a-z]+://)[^\s/"@]*@`), "${1}"},
+	// The Go value by which an autoscaler says of what it has no metric.
+	{regexp.MustCompile(`/&LabelSelector\{MatchLabels:map\[string\]string\{[^{}]*\},MatchExpressions:[^{}]*\{\},\}`), ""},
 	// Brackets that are empty now.
 	{regexp.MustCompile(`\(\s*\)|\[\s*\]`), ""},
 }

@@ -208,6 +208,17 @@ func TestMessages(t *testing.T) {
 				"See its events with `kubectl describe scaledobject shop`, and check that KEDA runs and reaches the broker, spec.worker.queue and its Secret.",
 		},
 		{
+			name: "what KEDA's autoscaler says", code: CauseScalerNotReady, in: makeInput(2, scaler(snapshot.Scaler{
+				Name: "shop", Reason: "FailedGetExternalMetric", Since: at.Add(-time.Hour), Message: "the HPA was unable to compute the replica count: unable to get external metric " +
+					"team/s0-redis-streams-jobs/&LabelSelector{MatchLabels:map[string]string{scaledobject.keda.sh/name: shop,},MatchExpressions:[]LabelSelectorRequirement{},}: " +
+					"unable to fetch metrics from external metrics API: rpc error: code = Unknown desc = error when getting metric values metric:s0-redis-streams-jobs encountered error",
+			})),
+			want: "KEDA does not scale by ScaledObject shop: FailedGetExternalMetric: the HPA was unable to compute the replica count: unable to get external metric " +
+				"team/s0-redis-streams-jobs: unable to fetch metrics from external metrics API: rpc error: code = Unknown desc = error when getting metric values " +
+				"metric:s0-redis-streams-jobs encountered error. The number of instances stays as it is. " +
+				"See its events with `kubectl describe scaledobject shop`, and check that KEDA runs and reaches the broker, spec.worker.queue and its Secret.",
+		},
+		{
 			name: "KEDA's silence", code: CauseScalerNotReady, in: makeInput(2, scaler(snapshot.Scaler{Name: "shop", Silent: true, Since: at.Add(-time.Hour)})),
 			want: "KEDA has said nothing of ScaledObject shop. The number of instances stays as it is. " +
 				"See whether its operator runs, with `kubectl get pods -A -l app=keda-operator`, and read its log.",

@@ -50,6 +50,9 @@ func TestScalerNotReady(t *testing.T) {
 			if got.Status != tc.want || caused != tc.caused {
 				t.Errorf("health is %s with %+v, want %s", got.Status, got.Causes, tc.want)
 			}
+			if tc.instances == 0 && len(got.Causes) > 1 {
+				t.Errorf("without instances there is more to say than that: %+v", got.Causes)
+			}
 			if next := Next(in); tc.next > 0 && !next.Equal(at.Add(tc.next)) {
 				t.Errorf("look again at %v, want after %v", next, tc.next)
 			}

@@ -5,6 +5,7 @@ package environment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -238,7 +239,7 @@ func (r *Reconciler) write(ctx context.Context, env *v1alpha1.Environment, p *pa
 	if missing && !first {
 		r.keepEvidence(ctx, env, p)
 	}
-	if err := r.scale(ctx, env, p, have); err != nil {
+	if err := errors.Join(r.scale(ctx, env, p, have), r.rouse(ctx, env, p, have)); err != nil {
 		return nil, err
 	}
 	return nil, failure(p.step)

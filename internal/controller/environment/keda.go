@@ -4,6 +4,7 @@
 package environment
 
 import (
+	"context"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -15,7 +16,9 @@ import (
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/condition"
 	"github.com/beanpod-dev/beanpod/internal/health"
+	"github.com/beanpod-dev/beanpod/internal/naming"
 	"github.com/beanpod-dev/beanpod/internal/observe"
+	"github.com/beanpod-dev/beanpod/internal/settings"
 	"github.com/beanpod-dev/beanpod/internal/snapshot"
 )
 
@@ -43,6 +46,21 @@ func scalerReady(p pass) []condition.Verdict {
 	default:
 		return []condition.Verdict{condition.False(kind, v1alpha1.ReasonScaledObjectNotReady, health.ScalerTrouble(s))}
 	}
+}
+
+// rouse brings one instance back while KEDA says that it cannot scale: what waits must not wait for KEDA, and the first instance on a queue
+// makes what KEDA looks for there. KEDA lets it be, and takes it away when it sees that nothing waits.
+func (r *Reconciler) rouse(ctx context.Context, env *v1alpha1.Environment, p *pass, have snapshot.Children) error {
+	s, slot := p.now.Scaler, p.now.Slots[p.step.Scaler.Slot]
+	deployment := have[naming.Child{Kind: naming.Deployment, Name: naming.Slot(env.Name, slot.Name)}]
+	if p.cfg.Scaler != settings.ScalerKEDA || s.Name == "" || s.Ready || s.Silent || deployment == nil || slot.Wanted > 0 || slot.Deleting {
+		return nil
+	}
+	if err := r.applier.Scale(ctx, deployment, 1); err != nil {
+		return err
+	}
+	r.frame.Recorder.Eventf(env, nil, eventType(true), "Scaled", "Scale", "From 0 to 1 instances: %s", condition.Cut(health.ScalerTrouble(s)))
+	return nil
 }
 
 // heard passes updates of a ScaledObject in which KEDA says something else. The rest of its status changes with every look at a queue.
