@@ -238,7 +238,7 @@ const (
 // ConditionScalerReady says whether KEDA scales. Present only while the Environment has a ScaledObject.
 //
 // Reasons when True: ScaledObjectReady. When False: ScaledObjectNotReady, with what KEDA or its HorizontalPodAutoscaler says. When
-// Unknown: KEDASilent. Health counts it, as the cause ScalerNotReady, when it has not been True for three minutes.
+// Unknown: KEDASilent. Health counts it, as the cause ScalerNotReady, when it has not been True for three minutes. It is no part of Ready.
 const ConditionScalerReady = "ScalerReady"
 
 // Reasons of ConditionScalerReady.
