@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +25,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
-	"github.com/beanpod-dev/beanpod/internal/naming"
 )
 
 // elastic makes a worker scale by its queue, one instance for 50 messages, each of which takes as long as is said.
@@ -70,27 +71,60 @@ func kedaScales(t *testing.T) {
 		t.Error("the operator scaled, too")
 	}
 
-	// The same queue, but KEDA is told to look for it elsewhere.
-	elsewhere := func(monitoring string) map[string]any {
-		stream := map[string]any{
-			"url": "nats://beanpod-nats." + operatorNamespace + ":4222", "stream": naming.Queue(j.worker.namespace, j.worker.name), "monitoringURL": monitoring,
-		}
-		return spec(map[string]any{"worker": map[string]any{"queue": map[string]any{"generated": nil, "nats": stream}}})
+	j.losesSight(t)
+}
+
+// losesSight gives a worker without instances a new queue, where KEDA is told to look in the wrong place.
+func (j jobs) losesSight(t *testing.T) {
+	t.Helper()
+	const stream, messages = "orders", 50
+	makeStream(t, stream)
+	look := func(monitoring string) {
+		queue := map[string]any{"url": "nats://beanpod-nats." + operatorNamespace + ":4222", "stream": stream, "monitoringURL": monitoring}
+		j.worker.patch(t, spec(map[string]any{"worker": map[string]any{"queue": map[string]any{"generated": nil, "nats": queue}}}))
 	}
-	j.worker.patch(t, elsewhere("http://nobody.keda:8222"))
+	look("http://nobody.keda:8222")
 	message := j.scalerReady(t, 2*time.Minute, metav1.ConditionFalse)
 	if !strings.Contains(message, "kubectl describe scaledobject "+j.worker.name) {
 		t.Errorf("the condition says %q", message)
 	}
-	// What waits need not wait for KEDA. Besides, the consumer that KEDA asks for is made by the first instance.
-	j.size(t, time.Minute, 1)
-	j.unscaled(t)
 	tell(t, "KEDA without its broker: %s", message)
-	j.worker.patch(t, elsewhere("http://beanpod-nats."+operatorNamespace+":8222"))
-	j.scalerReady(t, 2*time.Minute, metav1.ConditionTrue)
+	// What waits need not wait for KEDA. Besides, the consumer that KEDA will ask for is made by the first instance.
+	j.size(t, time.Minute, 1)
 	j.web.waitReady(t, time.Minute) // it has another link, and with its new instance new books
-	j.put(t, "n=10")
-	j.worked(t, 10)
+	j.put(t, fmt.Sprintf("n=%d", messages))
+	j.worked(t, messages)
+	j.unscaled(t)
+	look("http://beanpod-nats." + operatorNamespace + ":8222")
+	j.scalerReady(t, 2*time.Minute, metav1.ConditionTrue)
+	j.size(t, 2*time.Minute, 0)
+	j.put(t, fmt.Sprintf("n=%d&from=%d", messages, messages))
+	if b := j.worked(t, 2*messages); b.Again != 0 {
+		t.Errorf("%d messages were worked on again", b.Again)
+	}
+}
+
+// makeStream makes a stream that is nobody's yet.
+func makeStream(t *testing.T, name string) {
+	t.Helper()
+	var server corev1.Service
+	get(t, func(ctx context.Context) error {
+		return k8s.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "beanpod-nats"}, &server)
+	})
+	conn, err := nats.Connect("nats://" + net.JoinHostPort(server.Spec.ClusterIP, "4222"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: name, Subjects: []string{name}, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew, MaxAge: 24 * time.Hour,
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // kedaChangesHands changes the engine to KEDA and back while messages wait: never two scalers, never no instance.
