@@ -83,6 +83,7 @@ func (j jobs) losesSight(t *testing.T) {
 		queue := map[string]any{"url": "nats://beanpod-nats." + operatorNamespace + ":4222", "stream": stream, "monitoringURL": monitoring}
 		j.worker.patch(t, spec(map[string]any{"worker": map[string]any{"queue": map[string]any{"generated": nil, "nats": queue}}}))
 	}
+	before := j.web.get(t).Status.Deployment.ID
 	look("http://nobody.keda:8222")
 	message := j.scalerReady(t, 2*time.Minute, metav1.ConditionFalse)
 	if !strings.Contains(message, "kubectl describe scaledobject "+j.worker.name) {
@@ -91,7 +92,13 @@ func (j jobs) losesSight(t *testing.T) {
 	tell(t, "KEDA without its broker: %s", message)
 	// What waits need not wait for KEDA. Besides, the consumer that KEDA will ask for is made by the first instance.
 	j.size(t, time.Minute, 1)
-	j.web.waitReady(t, time.Minute) // it has another link, and with its new instance new books
+	// The link to the queue is another one now, and a new instance has new books.
+	eventually(t, 2*time.Minute, "the new instance of "+j.web.name, func() error {
+		if d := j.web.get(t).Status.Deployment; d.ID == before || d.State != v1alpha1.DeploymentSucceeded {
+			return fmt.Errorf("deployment %d is %s", d.ID, d.State)
+		}
+		return nil
+	})
 	j.put(t, fmt.Sprintf("n=%d", messages))
 	j.worked(t, messages)
 	j.unscaled(t)
