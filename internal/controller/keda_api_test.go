@@ -179,10 +179,13 @@ func kedaSpeaks(t *testing.T, user client.Client, scaled *unstructured.Unstructu
 	if err := user.SubResource("scale").Update(t.Context(), d, client.WithSubResourceBody(toZero)); err != nil {
 		t.Fatal(err)
 	}
+	// An autoscaler says for a while yet what it said before KEDA went to zero.
+	works("False", "FailedGetExternalMetric")
 	time.Sleep(2 * time.Second)
 	if got := replicas(); got != 0 {
 		t.Errorf("KEDA wants no instance, and there are %d", got)
 	}
+	works("False", "ScalingDisabled")
 	writes.Take()
 	said["lastActiveTime"] = "2026-03-04T12:00:00Z"
 	say("True", "ScaledObjectReady", "ready for scaling")

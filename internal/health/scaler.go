@@ -37,8 +37,13 @@ func ScalerTrouble(s snapshot.Scaler) string {
 	if s.Silent {
 		return "KEDA has said nothing of ScaledObject " + s.Name + "." + stays + "See whether its operator runs, with `kubectl get pods -A -l app=keda-operator`, and read its log."
 	}
-	return sentence("KEDA does not scale by ScaledObject "+s.Name+": "+orUnknown(s.Reason)+": "+Clean(s.Message)) + stays +
+	return ScalerError(s) + stays +
 		"See its events with `kubectl describe scaledobject " + s.Name + "`, and check that KEDA runs and reaches the broker, spec.worker.queue and its Secret."
+}
+
+// ScalerError says why KEDA does not scale, in its own words.
+func ScalerError(s snapshot.Scaler) string {
+	return sentence("KEDA does not scale by ScaledObject " + s.Name + ": " + orUnknown(s.Reason) + ": " + Clean(s.Message))
 }
 
 // nextUnscaled is when KEDA will not have scaled for too long; zero while it scales.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,6 +57,13 @@ func Impeded(a *autoscalingv2.HorizontalPodAutoscaler) *autoscalingv2.Horizontal
 	return nil
 }
 
+// empty says whether no instance is wanted of what KEDA scales. Then KEDA itself scales, and the last word of its autoscaler is old.
+func empty(scaled *unstructured.Unstructured, children snapshot.Children) bool {
+	name, _, _ := unstructured.NestedString(scaled.Object, "spec", "scaleTargetRef", "name")
+	d, ok := children[naming.Child{Kind: naming.Deployment, Name: name}].(*appsv1.Deployment)
+	return ok && d.Spec.Replicas != nil && *d.Spec.Replicas == 0
+}
+
 // scaler reads what is said of the Environment's ScaledObject. KEDA says once that it is ready, and nothing when it dies; then
 // its autoscaler gets no answer any more.
 func scaler(ctx context.Context, reader client.Reader, env *v1alpha1.Environment, children snapshot.Children) (snapshot.Scaler, error) {
@@ -68,7 +76,7 @@ func scaler(ctx context.Context, reader client.Reader, env *v1alpha1.Environment
 	if !out.Ready {
 		out.Reason, out.Message = said.Reason, said.Message
 	}
-	if said.Autoscaler == "" {
+	if said.Autoscaler == "" || empty(scaled, children) {
 		return out, nil
 	}
 	var autoscaler autoscalingv2.HorizontalPodAutoscaler

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,6 +28,7 @@ func scaledObject(status, reason, message string) *unstructured.Unstructured {
 	if reason != "" {
 		ready["reason"], ready["message"] = reason, message
 	}
+	o.Object["spec"] = map[string]any{"scaleTargetRef": map[string]any{"name": "blue-a"}}
 	o.Object["status"] = map[string]any{"hpaName": "keda-hpa-blue", "conditions": []any{
 		map[string]any{"type": "Active", "status": "False", "reason": "ScalerNotActive"}, ready, map[string]any{"type": "Paused", "status": "Unknown"},
 	}}
@@ -41,6 +43,10 @@ func autoscaler(status corev1.ConditionStatus, reason string) *autoscalingv2.Hor
 			{Type: autoscalingv2.ScalingActive, Status: status, Reason: reason, Message: "no metric"},
 		}},
 	}
+}
+
+func sized(replicas int32) *appsv1.Deployment {
+	return owned(&appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &replicas}}, "blue-a")
 }
 
 func TestScaler(t *testing.T) {
@@ -69,6 +75,10 @@ func TestScaler(t *testing.T) {
 			snapshot.Scaler{Name: "blue", Reason: "TriggerError", Message: "no"}},
 		{"one of several triggers", []client.Object{scaledObject("Unknown", "PartialTriggerError", "some")},
 			snapshot.Scaler{Name: "blue", Reason: "PartialTriggerError", Message: "some"}},
+		{"what the autoscaler said before KEDA went to zero", []client.Object{ready, sized(0), autoscaler("False", "FailedGetExternalMetric")},
+			snapshot.Scaler{Name: "blue", Ready: true}},
+		{"KEDA died, with instances", []client.Object{ready, sized(1), autoscaler("False", "FailedGetExternalMetric")},
+			snapshot.Scaler{Name: "blue", Reason: "FailedGetExternalMetric", Message: "no metric"}},
 		{"KEDA died", []client.Object{ready, autoscaler("False", "FailedGetExternalMetric")},
 			snapshot.Scaler{Name: "blue", Reason: "FailedGetExternalMetric", Message: "no metric"}},
 	} {

@@ -105,6 +105,10 @@ func (j jobs) losesSight(t *testing.T) {
 	look("http://beanpod-nats." + operatorNamespace + ":8222")
 	j.scalerReady(t, 2*time.Minute, metav1.ConditionTrue)
 	j.size(t, 2*time.Minute, 0)
+	time.Sleep(20 * time.Second) // an autoscaler looks every 15
+	if out := mustKubectl(t, "get", "events", "-n", j.worker.namespace, "--field-selector", "reason=Scaled", "-o", "name"); strings.Count(out, "\n") != 1 {
+		t.Errorf("the operator brought an instance back %d times, want once", strings.Count(out, "\n"))
+	}
 	j.put(t, fmt.Sprintf("n=%d&from=%d", messages, messages))
 	if b := j.worked(t, 2*messages); b.Again != 0 {
 		t.Errorf("%d messages were worked on again", b.Again)

@@ -59,7 +59,7 @@ func (r *Reconciler) rouse(ctx context.Context, env *v1alpha1.Environment, p *pa
 	if err := r.applier.Scale(ctx, deployment, 1); err != nil {
 		return err
 	}
-	r.frame.Recorder.Eventf(env, nil, eventType(true), "Scaled", "Scale", "From 0 to 1 instances: %s", condition.Cut(health.ScalerTrouble(s)))
+	r.frame.Recorder.Eventf(env, nil, eventType(true), "Scaled", "Scale", "From 0 to 1 instances, so that what waits does not wait for KEDA: %s", condition.Cut(health.ScalerError(s)))
 	return nil
 }
 
