@@ -83,7 +83,7 @@ func (j jobs) losesSight(t *testing.T) {
 		queue := map[string]any{"url": "nats://beanpod-nats." + operatorNamespace + ":4222", "stream": stream, "monitoringURL": monitoring}
 		j.worker.patch(t, spec(map[string]any{"worker": map[string]any{"queue": map[string]any{"generated": nil, "nats": queue}}}))
 	}
-	before := j.web.get(t).Status.Deployment.ID
+	before := j.web.pods(t)[0].Name
 	look("http://nobody.keda:8222")
 	message := j.scalerReady(t, 2*time.Minute, metav1.ConditionFalse)
 	if !strings.Contains(message, "kubectl describe scaledobject "+j.worker.name) {
@@ -93,12 +93,8 @@ func (j jobs) losesSight(t *testing.T) {
 	// What waits need not wait for KEDA. Besides, the consumer that KEDA will ask for is made by the first instance.
 	j.size(t, time.Minute, 1)
 	// The link to the queue is another one now, and a new instance has new books.
-	eventually(t, 2*time.Minute, "the new instance of "+j.web.name, func() error {
-		if d := j.web.get(t).Status.Deployment; d.ID == before || d.State != v1alpha1.DeploymentSucceeded {
-			return fmt.Errorf("deployment %d is %s", d.ID, d.State)
-		}
-		return nil
-	})
+	mustKubectl(t, "wait", "--for=delete", "-n", j.web.namespace, "pod/"+before, "--timeout=2m")
+	j.web.waitReady(t, time.Minute)
 	j.put(t, fmt.Sprintf("n=%d", messages))
 	j.worked(t, messages)
 	j.unscaled(t)
