@@ -235,6 +235,22 @@ const (
 	ReasonRollbackFailed = "RollbackFailed"
 )
 
+// ConditionScalerReady says whether KEDA scales. Present only while the Environment has a ScaledObject.
+//
+// Reasons when True: ScaledObjectReady. When False: ScaledObjectNotReady, with what KEDA or its HorizontalPodAutoscaler says. When
+// Unknown: KEDASilent. Health counts it, as the cause ScalerNotReady, when it has not been True for three minutes. It is no part of Ready.
+const ConditionScalerReady = "ScalerReady"
+
+// Reasons of ConditionScalerReady.
+const (
+	// ReasonScaledObjectReady means that KEDA says that it scales.
+	ReasonScaledObjectReady = "ScaledObjectReady"
+	// ReasonScaledObjectNotReady means that KEDA says that it does not, or that its autoscaler gets no answer.
+	ReasonScaledObjectNotReady = "ScaledObjectNotReady"
+	// ReasonKEDASilent means that KEDA has not said anything of the ScaledObject.
+	ReasonKEDASilent = "KEDASilent"
+)
+
 // ConditionDatabaseReady says whether the databases of an Environment are bound. Present only when spec.databases is set.
 //
 // Reasons when True: Bound. When False: DatabaseNotFound, DatabaseNotReady; an Environment that was bound before keeps its

@@ -14,7 +14,7 @@ type EnvironmentStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions: Ready, whose reason is Beanstalk's status word; Available, VersionDeployed, InputsResolved, Applied,
-	// FieldsSupported, DatabaseReady; Reconciling, Stalled and Terminating only while true.
+	// FieldsSupported, DatabaseReady, ScalerReady; Reconciling, Stalled and Terminating only while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

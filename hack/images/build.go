@@ -59,8 +59,8 @@ func (b *builder) program(pkg, path, ldflags string) (file, error) {
 	return file{path: path, mode: 0o755, data: data}, nil
 }
 
-// tool is the program that hack/tools/build compiles from a pin, at the root of an image.
-func (b *builder) tool(name string) (file, error) {
+// tool is the program that hack/tools/build compiles from a pin, as the file path of an image.
+func (b *builder) tool(name, path string) (file, error) {
 	cmd := exec.Command(filepath.Join(b.root, "hack", "tools", "build"), name)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -68,5 +68,5 @@ func (b *builder) tool(name string) (file, error) {
 		return file{}, fmt.Errorf("building %s: %w", name, err)
 	}
 	data, err := os.ReadFile(strings.TrimSpace(string(out)))
-	return file{path: "/" + name, mode: 0o755, data: data}, err
+	return file{path: path, mode: 0o755, data: data}, err
 }

@@ -14,7 +14,7 @@ const cloudNativePGUser = 26
 // cloudNativePGSpecs makes two images for clusters with the pinned CloudNativePG: its operator's, laid out as its Dockerfile does, because
 // the operator copies its own program into the pods of databases and asks for one named by the architecture; and PostgreSQL's for its user.
 func cloudNativePGSpecs(b *builder, k *kitchen) ([]spec, error) {
-	program, err := b.tool("cloudnative-pg")
+	program, err := b.tool("cloudnative-pg", "/cloudnative-pg")
 	if err != nil {
 		return nil, err
 	}

@@ -13,12 +13,13 @@ import (
 	"strings"
 )
 
-const usage = `usage: images operator|sample|pause|nats|postgres|cloudnative-pg|platform -o FILE.tar [options]
+const usage = `usage: images operator|sample|pause|nats|keda|postgres|cloudnative-pg|platform -o FILE.tar [options]
 
   operator --version VERSION [--name NAME] [--release]   manager, workerd and bundle, as far as they exist
   sample   --tag TAG[,TAG...]                            the sample web application: v1, v2 or any tag; broken is unhealthy, crashing crashes
   pause                                                  what holds a pod's namespaces
   nats                                                   the NATS server of hack/tools, for queues of the demo and the tests
+  keda                                                   KEDA's operator and metrics adapter of hack/tools, for a test
   postgres                                               Debian's PostgreSQL, for databases of the demo and the tests, and the sample with its client
   cloudnative-pg                                         CloudNativePG's operator of hack/tools, and Debian's PostgreSQL for its user
   platform [NAME...]                                     languages to build and run source bundles with, of Debian's packages; all without a NAME
@@ -123,6 +124,8 @@ func specsFor(b *builder, o options) ([]spec, error) {
 		return pauseSpecs(b)
 	case "nats":
 		return natsSpecs(b)
+	case "keda":
+		return kedaSpecs(b)
 	case "postgres":
 		k, err := newKitchen()
 		if err != nil {

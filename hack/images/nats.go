@@ -5,11 +5,11 @@ package main
 
 // natsSpecs makes an image of the pinned server that hack/tools/build compiles, so that none has to be pulled.
 func natsSpecs(b *builder) ([]spec, error) {
-	program, err := b.tool("nats-server")
+	base, err := baseLayer()
 	if err != nil {
 		return nil, err
 	}
-	base, err := baseLayer()
+	program, err := b.tool("nats-server", "/nats-server")
 	if err != nil {
 		return nil, err
 	}

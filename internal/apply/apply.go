@@ -220,11 +220,14 @@ func (a *Applier) prune(ctx context.Context, env *v1alpha1.Environment, want []o
 
 // delete removes exactly the object that was looked at, never a successor of the same name.
 func (a *Applier) delete(ctx context.Context, child naming.Child, live snapshot.Object) error {
-	if child.Kind == naming.Job {
-		// The Job stays until its pod is gone, so that no two release commands run at a time.
+	switch child.Kind {
+	case naming.Job, naming.ScaledObject:
+		// The Job stays until its pod is gone, so that no two release commands run at a time. The ScaledObject stays until the autoscaler that
+		// KEDA made for it is gone, so that no two scalers set the number of instances: KEDA itself leaves that one to the garbage collector.
 		return a.remove(ctx, child, live, metav1.DeletePropagationForeground)
+	default:
+		return a.remove(ctx, child, live, metav1.DeletePropagationBackground)
 	}
-	return a.remove(ctx, child, live, metav1.DeletePropagationBackground)
 }
 
 func (a *Applier) remove(ctx context.Context, child naming.Child, live snapshot.Object, how metav1.DeletionPropagation) error {

@@ -91,8 +91,11 @@ func TestKEDA(t *testing.T) {
 		w.passes([]string{"ScaledObject blue", "finalizer"}, goneScaledObject)
 		w.passes([]string{"ScaledObject blue"})
 		so = w.read(naming.ScaledObject)
-		so.SetFinalizers(nil)
+		// KEDA lets go, and leaves its autoscaler to the garbage collector, for which the ScaledObject waits.
+		so.SetFinalizers(slices.DeleteFunc(so.GetFinalizers(), func(f string) bool { return f == "finalizer.keda.sh" }))
 		w.must(c.Update(t.Context(), so))
+		w.passes([]string{"ScaledObject blue"})
+		w.collected()
 		w.passes(nil, autoscaled)
 	})
 	t.Run("the operator scales when KEDA is gone", func(t *testing.T) {
@@ -100,6 +103,8 @@ func TestKEDA(t *testing.T) {
 		w.passes(nil, scaledObject, authentication)
 		w.cfg.Scaler = settings.ScalerBuiltIn
 		w.passes([]string{"ScaledObject blue"}, goneScaledObject, "DELETE triggerauthentications/blue")
+		w.passes([]string{"ScaledObject blue"})
+		w.collected()
 		w.passes(nil)
 	})
 }
@@ -136,6 +141,17 @@ func (w *kedaWorld) read(kind naming.Kind) *unstructured.Unstructured {
 	out := observe.NewObject(kind).(*unstructured.Unstructured)
 	w.must(w.Get(w.ctx(), client.ObjectKey{Namespace: w.env.Namespace, Name: "blue"}, out))
 	return out
+}
+
+// collected plays the garbage collector, which lets go of a ScaledObject when what belongs to it is gone.
+func (w *kedaWorld) collected() {
+	w.Helper()
+	so := w.read(naming.ScaledObject)
+	if got := so.GetFinalizers(); !slices.Equal(got, []string{metav1.FinalizerDeleteDependents}) {
+		w.Fatalf("the ScaledObject waits for %v, want its autoscaler alone", got)
+	}
+	so.SetFinalizers(nil)
+	w.must(w.Update(w.ctx(), so))
 }
 
 func (w *kedaWorld) want() []object.Object {

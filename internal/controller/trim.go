@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 )
 
 // trim drops from the cache what nobody reads: managed fields everywhere, the last-applied annotation of children, and the
@@ -50,7 +52,11 @@ func trimStranger(obj any, m metav1.Object) {
 	case *networkingv1.NetworkPolicy:
 		o.Spec = networkingv1.NetworkPolicySpec{}
 	case *autoscalingv2.HorizontalPodAutoscaler:
+		said := o.Status.Conditions
 		o.Spec, o.Status = autoscalingv2.HorizontalPodAutoscalerSpec{}, autoscalingv2.HorizontalPodAutoscalerStatus{}
+		if o.Labels[v1alpha1.LabelEnvironment] != "" {
+			o.Status.Conditions = said // KEDA's, for an Environment
+		}
 	case *policyv1.PodDisruptionBudget:
 		o.Spec, o.Status = policyv1.PodDisruptionBudgetSpec{}, policyv1.PodDisruptionBudgetStatus{}
 	case *appsv1.ControllerRevision:

@@ -39,7 +39,7 @@ func findUnschedulable(in Input, pod snapshot.Instance) finding {
 
 func tellUnschedulable(g group) string {
 	return fmt.Sprintf("%s Add a node, or ask for less with spec.capacity.resources.requests or spec.capacity.placement.",
-		sentence(g.some("finds no node", "find no node")+": "+clean(g.first().detail)))
+		sentence(g.some("finds no node", "find no node")+": "+Clean(g.first().detail)))
 }
 
 // creationRefused tells what the API server says when instances may not be created. Those that are missing count by their
@@ -53,7 +53,7 @@ func creationRefused(all census) *v1alpha1.HealthCause {
 	if all.in.Wanted.Launching {
 		severity = worse(v1alpha1.HealthDegraded, severity)
 	}
-	detail := clean(all.refused)
+	detail := Clean(all.refused)
 	return &v1alpha1.HealthCause{
 		Code: CauseCreationRefused, Severity: severity, Count: count(missing),
 		Message: fmt.Sprintf("%s %s", sentence("New instances are refused: "+detail), refusalStep(detail)),
@@ -78,6 +78,9 @@ func refusalStep(detail string) string {
 // deployment has time, instances that are on their way count as if they were there: a policy may go below the minimum on
 // purpose, but failures and refusals may not.
 func belowMinimum(all census) *v1alpha1.HealthCause {
+	if all.in.Wanted.Desired <= 0 {
+		return nil // none is wanted
+	}
 	need := max(1, int(all.in.Wanted.Min))
 	usable, serving := all.available, all.available+all.ready
 	if all.in.grace() {

@@ -39,14 +39,16 @@ var noise = []struct {
 	{regexp.MustCompile(`:\d{1,5}->`), "->"},
 	// Signatures and credentials inside addresses.
 	{regexp.MustCompile(`(https?://[^\s"?]*)\?[^\s"]*`), "${1}"},
-	{regexp.MustCompile(`(https?://)[^\s/"@]*@`), "${1}"},
+	{regexp.MustCompile(`([a-z]+://)[^\s/"@]*@`), "${1}"},
+	// The Go value by which an autoscaler says of what it has no metric.
+	{regexp.MustCompile(`/&LabelSelector\{MatchLabels:map\[string\]string\{[^{}]*\},MatchExpressions:[^{}]*\{\},\}`), ""},
 	// Brackets that are empty now.
 	{regexp.MustCompile(`\(\s*\)|\[\s*\]`), ""},
 }
 
-// clean makes a message of somebody else fit to be part of ours: one line of valid text, bounded, and without anything that
+// Clean makes a message of somebody else fit to be part of ours: one line of valid text, bounded, and without anything that
 // moves by itself. Cleaning twice is the same as cleaning once.
-func clean(message string) string {
+func Clean(message string) string {
 	text := oneLine(cut(message, maxRaw))
 	for range maxPasses {
 		before := text

@@ -44,7 +44,7 @@ func findConfiguration(_ Input, pod snapshot.Instance) finding {
 func tellConfiguration(g group) string {
 	f := g.first()
 	message := g.some("cannot be started", "cannot be started") + " as configured: container " + f.container.Name
-	if detail := clean(f.detail); detail != "" {
+	if detail := Clean(f.detail); detail != "" {
 		message += ": " + detail
 	}
 	return fmt.Sprintf("%s %s", sentence(message), configurationStep(f))

@@ -81,7 +81,7 @@ func describeExit(e *snapshot.Exit, verb string) string {
 	}
 	reason := ""
 	if e.Reason != "" {
-		reason = fmt.Sprintf(" (%s)", clean(e.Reason))
+		reason = fmt.Sprintf(" (%s)", Clean(e.Reason))
 	}
 	return fmt.Sprintf("%s with code %d%s%s", verb, e.Code, reason, exitHints[e.Code])
 }
@@ -123,8 +123,8 @@ func ended(all census) *v1alpha1.HealthCause {
 	}
 	n, pod := len(g.findings), g.first().pod
 	message := fmt.Sprintf("%d %s ended and will be replaced (%s)",
-		n, number(n, "instance has", "instances have"), orUnknown(clean(pod.FailedReason)))
-	if detail := clean(pod.FailedMessage); detail != "" {
+		n, number(n, "instance has", "instances have"), orUnknown(Clean(pod.FailedReason)))
+	if detail := Clean(pod.FailedMessage); detail != "" {
 		message += ": " + detail
 	}
 	return &v1alpha1.HealthCause{

@@ -64,16 +64,16 @@ func (in Input) grace() bool {
 	return in.Wanted.Paused || started.IsZero() || in.At.Before(started.Add(in.Wanted.Timeout))
 }
 
-// suspended says whether there is nothing to judge. Without instances a queue that cannot be seen is worth a word: what waits in it
-// would wait for ever.
+// suspended says whether there is nothing to judge. Without instances a queue that cannot be seen, or a KEDA that does not scale, is worth
+// a word: what waits would wait for ever.
 func (in Input) suspended() bool {
-	return in.Wanted.Deleting || in.Wanted.Desired <= 0 && !in.Now.Queue.Unseen
+	return in.Wanted.Deleting || in.Wanted.Desired <= 0 && !in.Now.Queue.Unseen && !in.unscaled()
 }
 
 // environmentChecks see the whole environment. Instances that an instanceCheck explains are grouped into causes before.
 var environmentChecks = []func(census) *v1alpha1.HealthCause{
 	creationRefused, belowMinimum, wrongVersion, ended, deploying, launching, queueSilent, queueOld, deadLetters,
-	databaseDown, databaseUnreachable,
+	databaseDown, databaseUnreachable, scalerNotReady,
 }
 
 // Assess judges the environment. It always gives a status; since is left to the caller, who knows the previous status.
@@ -139,6 +139,7 @@ func Next(in Input) time.Time {
 	if in.Wanted.Launching || in.Wanted.Deploying {
 		consider(in.Wanted.DeploymentStarted.Add(in.Wanted.Timeout))
 	}
+	consider(in.nextUnscaled())
 	for _, d := range in.Now.Databases {
 		if d.DownSince.IsZero() {
 			continue

@@ -37,7 +37,7 @@ func findImagePull(_ Input, pod snapshot.Instance) finding {
 // pullDetail reduces the messages of a first attempt and of the pause after it to the same text: the latter repeats the
 // former behind `Back-off pulling image "…": ErrImagePull: `.
 func pullDetail(message string) string {
-	text := clean(message)
+	text := Clean(message)
 	if strings.HasPrefix(strings.ToLower(text), "back-off pulling image") {
 		if _, inner, ok := strings.Cut(text, "ErrImagePull: "); ok {
 			text = inner

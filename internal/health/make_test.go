@@ -81,6 +81,10 @@ func queue(q snapshot.Queue) func(*Input) {
 	return func(in *Input) { in.Now.Queue = q }
 }
 
+func scaler(s snapshot.Scaler) func(*Input) {
+	return func(in *Input) { in.Now.Scaler = s }
+}
+
 func atLeast(n int32) func(*Input) {
 	return wanted(func(w *Wanted) { w.Min = n })
 }

@@ -201,6 +201,29 @@ func TestMessages(t *testing.T) {
 				"beanpod-queue-daemon; put them back into the queue when that is mended, or delete them.",
 		},
 		{
+			name: "KEDA's error", code: CauseScalerNotReady, in: makeInput(2, scaler(snapshot.Scaler{
+				Name: "shop", Reason: "TriggerError", Message: "dial amqp://u:secret@rabbit:5672 refused after 3s\nsee it", Since: at.Add(-time.Hour),
+			})),
+			want: "KEDA does not scale by ScaledObject shop: TriggerError: dial amqp://rabbit:5672 refused see it. The number of instances stays as it is. " +
+				"See its events with `kubectl describe scaledobject shop`, and check that KEDA runs and reaches the broker, spec.worker.queue and its Secret.",
+		},
+		{
+			name: "what KEDA's autoscaler says", code: CauseScalerNotReady, in: makeInput(2, scaler(snapshot.Scaler{
+				Name: "shop", Reason: "FailedGetExternalMetric", Since: at.Add(-time.Hour), Message: "the HPA was unable to compute the replica count: unable to get external metric " +
+					"team/s0-redis-streams-jobs/&LabelSelector{MatchLabels:map[string]string{scaledobject.keda.sh/name: shop,},MatchExpressions:[]LabelSelectorRequirement{},}: " +
+					"unable to fetch metrics from external metrics API: rpc error: code = Unknown desc = error when getting metric values metric:s0-redis-streams-jobs encountered error",
+			})),
+			want: "KEDA does not scale by ScaledObject shop: FailedGetExternalMetric: the HPA was unable to compute the replica count: unable to get external metric " +
+				"team/s0-redis-streams-jobs: unable to fetch metrics from external metrics API: rpc error: code = Unknown desc = error when getting metric values " +
+				"metric:s0-redis-streams-jobs encountered error. The number of instances stays as it is. " +
+				"See its events with `kubectl describe scaledobject shop`, and check that KEDA runs and reaches the broker, spec.worker.queue and its Secret.",
+		},
+		{
+			name: "KEDA's silence", code: CauseScalerNotReady, in: makeInput(2, scaler(snapshot.Scaler{Name: "shop", Silent: true, Since: at.Add(-time.Hour)})),
+			want: "KEDA has said nothing of ScaledObject shop. The number of instances stays as it is. " +
+				"See whether its operator runs, with `kubectl get pods -A -l app=keda-operator`, and read its log.",
+		},
+		{
 			name: "quota", code: CauseCreationRefused, in: makeInput(2, slotA(func(s *snapshot.Slot) { s.Refused = quotaMessage })),
 			want: "New instances are refused: exceeded quota: compute, requested: cpu=1, used: cpu=2, limited: cpu=2. " +
 				"Raise the namespace's ResourceQuota, or ask for less with spec.capacity.",
@@ -263,7 +286,7 @@ func TestMessages(t *testing.T) {
 var allCodes = []string{
 	CauseBelowMinimum, CauseConfigurationError, CauseCrashLoop, CauseCreationRefused, CauseDeploying, CauseImagePullFailed,
 	CauseInstanceEnded, CauseNodeLost, CauseNotStarted, CauseOutOfMemory, CauseProbeFailing, CauseRestarted, CauseStarting,
-	CauseUnschedulable, CauseWrongVersion, CauseQueueNotPolled, CauseQueueBacklog, CauseDeadLetters,
+	CauseUnschedulable, CauseWrongVersion, CauseQueueNotPolled, CauseQueueBacklog, CauseDeadLetters, CauseScalerNotReady,
 }
 
 func TestCauseNamesInstances(t *testing.T) {
@@ -318,7 +341,7 @@ func TestClean(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, clean(tc.in)); diff != "" {
+			if diff := cmp.Diff(tc.want, Clean(tc.in)); diff != "" {
 				t.Errorf("clean (-want +got):\n%s", diff)
 			}
 		})

@@ -61,7 +61,7 @@ func tellNotStarted(g group) string {
 	f := g.first()
 	message := g.some("has not started", "have not started") + " in time"
 	if f.detail != "" {
-		message += fmt.Sprintf(": container %s waits (%s)", f.container.Name, clean(f.detail))
+		message += fmt.Sprintf(": container %s waits (%s)", f.container.Name, Clean(f.detail))
 	}
 	return fmt.Sprintf("%s See what it waits for with `kubectl describe pod %s`.", sentence(message), f.pod.Name)
 }

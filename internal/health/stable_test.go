@@ -66,6 +66,9 @@ func randomInput(rng *rand.Rand) Input {
 		in.Now.Instances = append(in.Now.Instances, pod)
 	}
 	if maybe(20) {
+		in.Now.Scaler = snapshot.Scaler{Name: "shop", Silent: maybe(20), Message: pick("", crashMessage, strings.Repeat("x", 9000)), Since: ago(6 * time.Minute)}
+	}
+	if maybe(20) {
 		in.Now.Queue = snapshot.Queue{Known: maybe(80), Silent: maybe(20), Age: snapshot.Age(rng.Intn(3)), Dead: int64(rng.Intn(3) * rng.Intn(200000))}
 	}
 	return in
@@ -236,7 +239,7 @@ func BenchmarkClean(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				clean(message)
+				Clean(message)
 			}
 		})
 	}
@@ -252,15 +255,15 @@ func FuzzClean(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, message string) {
-		got := clean(message)
-		if again := clean(got); again != got {
+		got := Clean(message)
+		if again := Clean(got); again != got {
 			t.Errorf("cleaning %q twice gives %q, then %q", message, got, again)
 		}
 		if len(got) > maxDetail || !utf8.ValidString(got) || strings.ContainsAny(got, "\r\n\t\x00") || strings.TrimSpace(got) != got {
-			t.Errorf("clean(%q) = %q", message, got)
+			t.Errorf("Clean(%q) = %q", message, got)
 		}
 		if found := moving.FindString(got + " "); found != "" {
-			t.Errorf("clean(%q) = %q still moves: %q", message, got, found)
+			t.Errorf("Clean(%q) = %q still moves: %q", message, got, found)
 		}
 	})
 }

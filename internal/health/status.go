@@ -27,6 +27,7 @@ const (
 	CauseQueueBacklog        = "QueueBacklog"
 	CauseQueueNotPolled      = "QueueNotPolled"
 	CauseRestarted           = "Restarted"
+	CauseScalerNotReady      = "ScalerNotReady"
 	CauseStarting            = "Starting"
 	CauseUnschedulable       = "Unschedulable"
 	CauseWrongVersion        = "WrongVersion"

@@ -89,4 +89,4 @@ func launching(all census) *v1alpha1.HealthCause {
 	}
 }
 
-func label(version string) string { return orUnknown(clean(version)) }
+func label(version string) string { return orUnknown(Clean(version)) }

@@ -123,6 +123,10 @@ func Take(ctx context.Context, reader client.Reader, env *v1alpha1.Environment, 
 	now := fill(env, children, pods.Items)
 	keptTemplates(env, revisions.Items, children, &now)
 	releaseCommands(env, jobs.Items, children, &now)
+	var err error
+	if now.Scaler, err = scaler(ctx, reader, env, children); err != nil {
+		return snapshot.Snapshot{}, nil, err
+	}
 	return now, children, nil
 }
 

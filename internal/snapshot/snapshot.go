@@ -36,6 +36,8 @@ type Snapshot struct {
 	Releases []Release
 	// Queue of a worker Environment.
 	Queue Queue
+	// Scaler is KEDA's, where it scales.
+	Scaler Scaler
 	// Databases are those that instances know and that do not run, or cannot be reached.
 	Databases []Database
 }

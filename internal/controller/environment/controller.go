@@ -5,6 +5,7 @@ package environment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -149,6 +150,7 @@ func (r *Reconciler) run(ctx context.Context, env *v1alpha1.Environment) (pass, 
 		return p, have
 	}
 	now.Queue = r.look(env, now)
+	now.Scaler.Since = unreadySince(env, now.Scaler, p.at)
 	p.now, p.observed = now, true
 	current := newest(now)
 	layers, err := r.loader.Load(ctx, env, inputs.Known{
@@ -237,7 +239,7 @@ func (r *Reconciler) write(ctx context.Context, env *v1alpha1.Environment, p *pa
 	if missing && !first {
 		r.keepEvidence(ctx, env, p)
 	}
-	if err := r.scale(ctx, env, p, have); err != nil {
+	if err := errors.Join(r.scale(ctx, env, p, have), r.rouse(ctx, env, p, have)); err != nil {
 		return nil, err
 	}
 	return nil, failure(p.step)

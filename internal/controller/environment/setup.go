@@ -123,8 +123,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 	}
 	if r.loader.Operator.KEDA {
 		for _, kind := range []naming.Kind{naming.ScaledObject, naming.TriggerAuthentication} {
-			b.Watches(observe.NewObject(kind), children{}, builder.WithPredicates(butStatus()))
+			b.Watches(observe.NewObject(kind), children{}, builder.WithPredicates(heard()))
 		}
+		// KEDA gives its autoscalers the labels of the ScaledObject.
+		b.Watches(&autoscalingv2.HorizontalPodAutoscaler{}, handler.EnqueueRequestsFromMapFunc(byLabel), builder.WithPredicates(impeded()))
 	}
 	if r.loader.ClusterScoped {
 		b.Watches(&v1alpha1.Platform{}, r.wake(indexPlatform, anyNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
@@ -225,13 +227,13 @@ func quotaRaised() predicate.Predicate {
 	}
 }
 
-// byLabel wakes the Environment that a pod was made for.
-func byLabel(_ context.Context, pod client.Object) []reconcile.Request {
-	name := pod.GetLabels()[v1alpha1.LabelEnvironment]
+// byLabel wakes the Environment that a pod, or KEDA's autoscaler, was made for.
+func byLabel(_ context.Context, o client.Object) []reconcile.Request {
+	name := o.GetLabels()[v1alpha1.LabelEnvironment]
 	if name == "" {
 		return nil
 	}
-	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pod.GetNamespace(), Name: name}}}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: o.GetNamespace(), Name: name}}}
 }
 
 // forgetting drops what is remembered of an Environment when it is gone.

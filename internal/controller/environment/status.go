@@ -78,7 +78,7 @@ func summary(env *v1alpha1.Environment, p pass) condition.Summary {
 		Err: p.err, Done: v1alpha1.ReasonReady, DoneMessage: done(p),
 		Verdicts: []condition.Verdict{available(p), deployed(env, p), resolved(p), applied(p), supported(p)},
 	}
-	s.Verdicts = append(append(s.Verdicts, databaseReady(env, p)...), upToDate(p)...)
+	s.Verdicts = append(append(s.Verdicts, databaseReady(env, p)...), append(scalerReady(p), upToDate(p)...)...)
 	switch {
 	case leaving(env):
 		s.Err, s.Busy, s.BusyMessage = nil, v1alpha1.ReasonTerminating, "waiting until everything that was made for the environment is gone"

@@ -17,7 +17,7 @@ type EnvironmentStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec that this status speaks of; -1 before the first pass.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// conditions: Ready, whose reason is Beanstalk's status word; Available, VersionDeployed, InputsResolved, Applied,
-	// FieldsSupported, DatabaseReady; Reconciling, Stalled and Terminating only while true.
+	// FieldsSupported, DatabaseReady, ScalerReady; Reconciling, Stalled and Terminating only while true.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// deployedVersion is the version that all instances run; the last one that they all ran while another is being deployed.
 	DeployedVersion *DeployedVersionApplyConfiguration `json:"deployedVersion,omitempty"`
