@@ -177,7 +177,7 @@ func TestDeletions(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		" configmaps", " persistentvolumeclaims", " secrets", " serviceaccounts", " services", "apps controllerrevisions", "apps deployments", "apps statefulsets",
-		"autoscaling horizontalpodautoscalers", "batch jobs", "beanpod.dev applicationversions", "beanpod.dev databaseclaims", "beanpod.dev environments",
+		"autoscaling horizontalpodautoscalers", "batch cronjobs", "batch jobs", "beanpod.dev applicationversions", "beanpod.dev databaseclaims", "beanpod.dev environments",
 		"coordination.k8s.io leases", "gateway.networking.k8s.io httproutes", "keda.sh scaledobjects", "keda.sh triggerauthentications",
 		"networking.k8s.io ingresses", "networking.k8s.io networkpolicies", "policy poddisruptionbudgets", "postgresql.cnpg.io clusters",
 		"rbac.authorization.k8s.io rolebindings", "rbac.authorization.k8s.io roles", "rds.services.k8s.aws dbinstances",
