@@ -161,7 +161,7 @@ func (s *stage) builtIn() (words []string) {
 	}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		var jobs batchv1.JobList
-		s.check(s.bench.Live.(client.Reader).List(s.Context(), &jobs, client.InNamespace(s.namespace)))
+		s.check(s.bench.Live.(client.Reader).List(s.Context(), &jobs, client.InNamespace(s.namespace), client.MatchingLabels{v1alpha1.LabelDatabase: "shop"}))
 		if len(jobs.Items) == 2 {
 			break
 		}
@@ -185,7 +185,7 @@ func (s *stage) silent(words []string) {
 	told := map[string]string{"the log": s.log.String()}
 	live := s.bench.Live.(client.Reader)
 	for _, list := range []client.ObjectList{
-		&v1alpha1.DatabaseClaimList{}, &v1alpha1.DatabaseClassList{}, &appsv1.StatefulSetList{}, &batchv1.JobList{}, &corev1.ConfigMapList{},
+		&v1alpha1.DatabaseClaimList{}, &v1alpha1.DatabaseClassList{}, &appsv1.StatefulSetList{}, &batchv1.JobList{}, &batchv1.CronJobList{}, &corev1.ConfigMapList{},
 		&corev1.ServiceList{}, &corev1.EventList{}, &networkingv1.NetworkPolicyList{},
 	} {
 		s.check(live.List(s.Context(), list))
