@@ -55,11 +55,12 @@ func (r *Reconciler) follow(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// elsewhere says whether the Environment that was recorded exists under another name: spec.coupledTo was changed.
+// elsewhere says whether the Environment that was recorded exists under another name: spec.coupledTo was changed. Under the same name it can
+// only be what a list that is older than the answer "not found" still has.
 func (r *Reconciler) elsewhere(ctx context.Context, claim *v1alpha1.DatabaseClaim) (bool, error) {
 	var list v1alpha1.EnvironmentList
 	if err := r.Live.List(ctx, &list, client.InNamespace(claim.Namespace)); err != nil {
 		return false, fmt.Errorf("listing Environments: %w", err)
 	}
-	return slices.ContainsFunc(list.Items, func(e v1alpha1.Environment) bool { return string(e.UID) == claim.Status.CoupledUID }), nil
+	return slices.ContainsFunc(list.Items, func(e v1alpha1.Environment) bool { return string(e.UID) == claim.Status.CoupledUID && e.Name != claim.Spec.CoupledTo.EnvironmentRef.Name }), nil
 }

@@ -50,7 +50,7 @@ func (u *universe) judge(b *base) *judge {
 		if change.Write.Process == actor {
 			j.look(change)
 		}
-		if kind := change.Write.Kind.Kind; change.Old == nil && slices.Contains(data, kind) {
+		if kind := change.Write.Kind.Kind; change.Old == nil && slices.Contains(data, kind) && !probes(change.New) {
 			j.made[kind+" "+momentary.ReplaceAllString(change.Write.Name, "-T")]++
 		}
 		j.keep(change.Old, change.New)
@@ -58,6 +58,9 @@ func (u *universe) judge(b *base) *judge {
 	j.secrets()
 	return j
 }
+
+// probes says whether an object is of a probe, which holds no data; its name is of the Secret's version, of which a play may have more.
+func probes(obj client.Object) bool { return obj != nil && obj.GetLabels()[v1alpha1.LabelDatabaseProbe] != "" }
 
 // keep follows what is stored.
 func (j *judge) keep(old, next client.Object) {
