@@ -62,5 +62,7 @@ func (r *Reconciler) elsewhere(ctx context.Context, claim *v1alpha1.DatabaseClai
 	if err := r.Live.List(ctx, &list, client.InNamespace(claim.Namespace)); err != nil {
 		return false, fmt.Errorf("listing Environments: %w", err)
 	}
-	return slices.ContainsFunc(list.Items, func(e v1alpha1.Environment) bool { return string(e.UID) == claim.Status.CoupledUID && e.Name != claim.Spec.CoupledTo.EnvironmentRef.Name }), nil
+	return slices.ContainsFunc(list.Items, func(e v1alpha1.Environment) bool {
+		return string(e.UID) == claim.Status.CoupledUID && e.Name != claim.Spec.CoupledTo.EnvironmentRef.Name
+	}), nil
 }

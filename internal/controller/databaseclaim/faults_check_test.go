@@ -60,7 +60,9 @@ func (u *universe) judge(b *base) *judge {
 }
 
 // probes says whether an object is of a probe, which holds no data; its name is of the Secret's version, of which a play may have more.
-func probes(obj client.Object) bool { return obj != nil && obj.GetLabels()[v1alpha1.LabelDatabaseProbe] != "" }
+func probes(obj client.Object) bool {
+	return obj != nil && obj.GetLabels()[v1alpha1.LabelDatabaseProbe] != ""
+}
 
 // keep follows what is stored.
 func (j *judge) keep(old, next client.Object) {
