@@ -113,6 +113,9 @@ test-cloudnativepg: ## Run databases that CloudNativePG's real operator makes, o
 test-keda: ## Have KEDA's real operator scale workers on a real cluster (root needed; builds KEDA once, which takes long).
 	KEDA_MODULE="$$(hack/tools/module keda)" $(MAKE) test-e2e ARGS="-run TestKEDA $(ARGS)"
 
+.PHONY: test-nightly
+test-nightly: test-faults test-keda test-cloudnativepg ## What takes too long for every change: all faults, and other people's operators.
+
 .PHONY: bench-worker
 bench-worker: ## Measure the queue daemon against a bare loop on the same broker.
 	nats=$$(hack/tools/build nats-server); NATS_SERVER="$$nats" go test -count=1 -v $(ARGS) ./test/bench/worker
