@@ -69,7 +69,7 @@ presubmit: verify test ## What CI demands of a change.
 ##@ Tests
 
 .PHONY: test
-test: verify-generated test-unit test-integration test-e2e ## Run all tests but test-faults and soak, which choose something new every day, and test-cloudnativepg.
+test: verify-generated test-unit test-integration test-e2e ## Run all tests but soak and test-nightly.
 
 .PHONY: test-unit
 test-unit: vet ## Run tests that need nothing but Go.
