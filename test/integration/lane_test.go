@@ -614,6 +614,8 @@ func instancesOf(env *v1alpha1.Environment) int32 {
 	switch {
 	case c == nil, c.Type == v1alpha1.SingleInstance:
 		return 1
+	case c.Desired != nil && env.Status.Capacity != nil: // schedules bound it
+		return min(max(*c.Desired, env.Status.Capacity.Min), env.Status.Capacity.Max)
 	case c.Desired != nil:
 		return *c.Desired
 	case c.Min != nil:
