@@ -614,15 +614,32 @@ func instancesOf(env *v1alpha1.Environment) int32 {
 	switch {
 	case c == nil, c.Type == v1alpha1.SingleInstance:
 		return 1
-	case c.Desired != nil && env.Status.Capacity != nil: // schedules bound it
-		return min(max(*c.Desired, env.Status.Capacity.Min), env.Status.Capacity.Max)
 	case c.Desired != nil:
-		return *c.Desired
-	case c.Min != nil:
-		return *c.Min
+		return scheduled(*c.Desired, c.Autoscaling)
+	case c.Min != nil: // an autoscaler that measures nothing does not go down to a schedule's min, and cannot stay above its max
+		return min(*c.Min, scheduled(*c.Min, c.Autoscaling))
 	default:
 		return 1
 	}
+}
+
+// scheduled is a number within the bounds of schedules, all of which have come.
+func scheduled(n int32, a *v1alpha1.Autoscaling) int32 {
+	if a == nil {
+		return n
+	}
+	for _, s := range a.Schedules {
+		if s.Suspend {
+			continue
+		}
+		if s.Min != nil {
+			n = max(n, *s.Min)
+		}
+		if s.Max != nil {
+			n = min(n, *s.Max)
+		}
+	}
+	return n
 }
 
 // bookkeeping are the annotations in which two environments may differ that run the same: they tell of the way there.
