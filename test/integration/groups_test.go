@@ -35,7 +35,6 @@ var alone = []string{
 
 // apart are fields that are not sent together with those before them, because the values of one decide which of the other are good.
 var apart = []string{
-	"spec.capacity.autoscaling.schedules[*].max", // with a max of 0 nothing runs
 	"spec.capacity.resources.limits", "spec.podTemplate.volumeMounts", "spec.capacity.placement.tolerations[*].operator",
 	"spec.capacity.placement.tolerations[*].effect", "spec.capacity.placement.tolerations[*].value", "spec.links[*].variable",
 }

@@ -4,9 +4,11 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -501,14 +504,9 @@ func without(message string, parts []string) string {
 
 // unlike says what a Ready environment does not have although its spec asks for it.
 func (r *runner) unlike(env *v1alpha1.Environment) string {
-	want := int(instancesOf(env))
-	most := want
-	// Without an autoscaler there are exactly as many; none scales from zero.
-	if c := env.Spec.Capacity; c != nil && c.Max != nil && c.Desired == nil && want > 0 {
-		most = max(want, int(*c.Max))
-	}
-	if uids, _ := r.peek(); len(uids) < want || len(uids) > most {
-		return fmt.Sprintf("Ready, but %d of %d instances serve", len(uids), want)
+	least, most := sizes(env)
+	if uids, _ := r.peek(); len(uids) < int(least) || len(uids) > int(most) {
+		return fmt.Sprintf("Ready, but %d of %d to %d instances serve", len(uids), least, most)
 	}
 	if d := env.Status.DeployedVersion; env.Spec.VersionRef != nil && (d == nil || d.Name != env.Spec.VersionRef.Name) {
 		return fmt.Sprintf("Ready, but %v is deployed instead of %s", d, env.Spec.VersionRef.Name)
@@ -609,37 +607,42 @@ func instances(spec map[string]any) int {
 	return int(instancesOf(env))
 }
 
+// instancesOf is the least of sizes.
 func instancesOf(env *v1alpha1.Environment) int32 {
-	c := env.Spec.Capacity
-	switch {
-	case c == nil, c.Type == v1alpha1.SingleInstance:
-		return 1
-	case c.Desired != nil:
-		return scheduled(*c.Desired, c.Autoscaling)
-	case c.Min != nil: // an autoscaler that measures nothing does not go down to a schedule's min, and cannot stay above its max
-		return min(*c.Min, scheduled(*c.Min, c.Autoscaling))
-	default:
-		return 1
-	}
+	least, _ := sizes(env)
+	return least
 }
 
-// scheduled is a number within the bounds of schedules, all of which have come.
-func scheduled(n int32, a *v1alpha1.Autoscaling) int32 {
+// sizes are the least and the most instances that may run. Without an autoscaler there are exactly as many; none scales from zero.
+func sizes(env *v1alpha1.Environment) (least, most int32) {
+	c := env.Spec.Capacity
+	if c == nil || c.Type == v1alpha1.SingleInstance {
+		return 1, 1
+	}
+	low, high := scheduled(c.Autoscaling)
+	if c.Desired != nil {
+		n := min(max(*c.Desired, ptr.Deref(low, 0)), ptr.Deref(high, math.MaxInt32))
+		return n, n
+	}
+	least = ptr.Deref(low, ptr.Deref(c.Min, 1))
+	if least == 0 {
+		return 0, 0
+	}
+	return least, max(least, ptr.Deref(high, ptr.Deref(c.Max, least)))
+}
+
+// scheduled is what schedules say, all of which have come: the last one of those that set a number counts.
+func scheduled(a *v1alpha1.Autoscaling) (low, high *int32) {
 	if a == nil {
-		return n
+		return nil, nil
 	}
 	for _, s := range a.Schedules {
 		if s.Suspend {
 			continue
 		}
-		if s.Min != nil {
-			n = max(n, *s.Min)
-		}
-		if s.Max != nil {
-			n = min(n, *s.Max)
-		}
+		low, high = cmp.Or(s.Min, low), cmp.Or(s.Max, high)
 	}
-	return n
+	return low, high
 }
 
 // bookkeeping are the annotations in which two environments may differ that run the same: they tell of the way there.
