@@ -19,6 +19,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/jobs"
 	"github.com/beanpod-dev/beanpod/internal/database/scripts"
 )
 
@@ -44,7 +45,7 @@ var (
 )
 
 // Provider implements database.Provider, database.Examiner, database.Housed and database.Rotator.
-type Provider struct{ scripts.Rotations }
+type Provider struct{ jobs.Rotations }
 
 // AdminSecret is the Secret with the superuser's password under the key password: letters, digits, _ and - only. The controller makes it
 // before anything else, random, with the Labels and Annotations of internal/database. It lives as long as the data.

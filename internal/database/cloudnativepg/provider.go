@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/jobs"
 )
 
 // ReloadLabel, on the Secret with the credentials and with any value, makes CloudNativePG set the user's password again when the Secret changes.
@@ -44,7 +45,7 @@ var (
 )
 
 // Provider makes databases with CloudNativePG.
-type Provider struct{}
+type Provider struct{ jobs.Rotations }
 
 var _ database.Provider = Provider{}
 

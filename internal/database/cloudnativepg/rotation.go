@@ -31,17 +31,6 @@ const (
 
 var _ database.Rotator = Provider{}
 
-// Rotation implements database.Rotator.
-func (Provider) Rotation(w database.Wanted, token string) database.Rotation {
-	return jobs.Rotation(w, token)
-}
-
-// RotationRefs implements database.Rotator.
-func (Provider) RotationRefs(w database.Wanted, r database.Rotation) []database.Ref {
-	add, drop := jobs.Steps(w, r)
-	return []database.Ref{jobs.Ref(add), database.PodOf(add), jobs.Ref(drop), database.PodOf(drop)}
-}
-
 // Add implements database.Rotator: a role that CloudNativePG makes, and a Job that logs in with it as soon as it can and makes it act as the owner.
 func (Provider) Add(w database.Wanted, r database.Rotation, have database.Objects) []database.Object {
 	add, _ := jobs.Steps(w, r)
@@ -76,20 +65,18 @@ func variable(name, value string) *corev1ac.EnvVarApplyConfiguration {
 
 // ReadAdd implements database.Rotator.
 func (Provider) ReadAdd(w database.Wanted, r database.Rotation, have database.Objects) database.Progress {
-	add, _ := jobs.Steps(w, r)
 	if role(roles(w, have[clusterRef(w)]), r.Role) == nil {
 		return database.Progress{}
 	}
-	return explained(have[clusterRef(w)], jobs.Progress(have, add, "adds the login "+r.Role))
+	return explained(have[clusterRef(w)], jobs.Rotations{}.ReadAdd(w, r, have))
 }
 
 // ReadDrop implements database.Rotator.
 func (Provider) ReadDrop(w database.Wanted, r database.Rotation, have database.Objects) database.Progress {
-	_, drop := jobs.Steps(w, r)
 	if owner := role(roles(w, have[clusterRef(w)]), w.Username); owner == nil || owner["login"] == true {
 		return database.Progress{}
 	}
-	return explained(have[clusterRef(w)], jobs.Progress(have, drop, "ends all logins but "+r.Role))
+	return explained(have[clusterRef(w)], jobs.Rotations{}.ReadDrop(w, r, have))
 }
 
 // explained adds what CloudNativePG says to a step that is not done.

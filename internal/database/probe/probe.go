@@ -9,7 +9,6 @@ package probe
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/beanpod-dev/beanpod/api/v1alpha1"
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/database/jobs"
 	"github.com/beanpod-dev/beanpod/internal/naming"
 )
 
@@ -141,44 +141,27 @@ func jobSpec(o Order) *batchv1ac.JobSpecApplyConfiguration {
 
 // podSpec is a restricted pod that has the credentials of the database and no others.
 func podSpec(o Order) *corev1ac.PodSpecApplyConfiguration {
-	secret := corev1ac.SecretVolumeSource().WithSecretName(o.Secret).WithDefaultMode(0o440)
-	for _, key := range []string{"type", "host", "port", "database", "username", "password"} {
-		secret.WithItems(corev1ac.KeyToPath().WithKey(key).WithPath(key))
-	}
 	amounts := func(cpu, memory, disk string) corev1.ResourceList {
 		return corev1.ResourceList{
 			corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory), corev1.ResourceEphemeralStorage: resource.MustParse(disk),
 		}
 	}
-	return corev1ac.PodSpec().WithRestartPolicy(corev1.RestartPolicyNever).WithServiceAccountName("default").WithAutomountServiceAccountToken(false).
-		WithEnableServiceLinks(false).WithTerminationGracePeriodSeconds(1).
-		WithSecurityContext(corev1ac.PodSecurityContext().WithRunAsNonRoot(true).WithRunAsUser(user).WithRunAsGroup(user).WithFSGroup(user).
-			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
-		WithVolumes(corev1ac.Volume().WithName(volume).WithSecret(secret)).
-		WithContainers(corev1ac.Container().WithName(Container).WithImage(o.Image).WithImagePullPolicy(corev1.PullIfNotPresent).
-			WithCommand("/bundle", "probe", "--binding", bindingDir, "--timeout", "1m").
-			WithVolumeMounts(corev1ac.VolumeMount().WithName(volume).WithMountPath(bindingDir).WithReadOnly(true)).
-			WithResources(corev1ac.ResourceRequirements().WithRequests(amounts("10m", "32Mi", "1Mi")).WithLimits(amounts("500m", "64Mi", "16Mi"))).
-			WithSecurityContext(corev1ac.SecurityContext().WithAllowPrivilegeEscalation(false).WithReadOnlyRootFilesystem(true).
-				WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))))
+	return jobs.PodSpec(user).WithRestartPolicy(corev1.RestartPolicyNever).WithTerminationGracePeriodSeconds(1).
+		WithVolumes(jobs.SecretVolume(volume, o.Secret, "type", "host", "port", "database", "username", "password")).
+		WithContainers(jobs.Container(Container, o.Image, "/bundle", "probe", "--binding", bindingDir, "--timeout", "1m").
+			WithTerminationMessagePolicy(corev1.TerminationMessageReadFile). // only what the program wrote there on purpose
+			WithVolumeMounts(jobs.Mount(volume, bindingDir).WithReadOnly(true)).
+			WithResources(corev1ac.ResourceRequirements().WithRequests(amounts("10m", "32Mi", "1Mi")).WithLimits(amounts("500m", "64Mi", "16Mi"))))
 }
 
-// intent is an apply configuration with the metadata of everything that is made for a probe. Its owner is the claim: it holds no data.
+// intent adds what everything of a probe has. Its owner is the claim: it holds no data.
 func intent(o Order, name string, config any) map[string]any {
-	text, err := json.Marshal(config)
-	out := map[string]any{}
-	if err == nil {
-		err = json.Unmarshal(text, &out)
-	}
-	if err != nil {
-		panic(err) // texts and numbers only
-	}
-	meta := wanted(o).Metadata(name)
+	out := jobs.Intent(wanted(o), name, config)
+	meta := out["metadata"].(map[string]any)
 	maps.Copy(meta["labels"].(map[string]any), map[string]any{v1alpha1.LabelDatabaseProbe: o.Claim})
 	maps.Copy(meta["annotations"].(map[string]any), map[string]any{v1alpha1.AnnotationProbeOf: o.Version})
 	meta["ownerReferences"] = []any{map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(), "kind": "DatabaseClaim", "name": o.Claim, "uid": string(o.UID), "controller": true,
 	}}
-	out["metadata"] = meta
 	return out
 }

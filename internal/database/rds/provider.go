@@ -42,7 +42,7 @@ var (
 )
 
 // Provider makes databases with RDS.
-type Provider struct{ scripts.Rotations }
+type Provider struct{ jobs.Rotations }
 
 var _ database.Provider = Provider{}
 

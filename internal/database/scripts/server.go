@@ -83,29 +83,3 @@ func (s Server) pod(w database.Wanted, name, script string, secret *corev1ac.Vol
 	return jobs.PodSpec(User).WithContainers(c).
 		WithVolumes(Volume(w), jobs.Tmp(), jobs.SecretVolume(AdminVolume, s.AdminSecret, "password"), secret)
 }
-
-// Rotations is the part of database.Rotator that is the same for every Server.
-type Rotations struct{}
-
-// Rotation implements database.Rotator.
-func (Rotations) Rotation(w database.Wanted, token string) database.Rotation {
-	return jobs.Rotation(w, token)
-}
-
-// RotationRefs implements database.Rotator.
-func (Rotations) RotationRefs(w database.Wanted, r database.Rotation) []database.Ref {
-	add, drop := jobs.Steps(w, r)
-	return []database.Ref{jobs.Ref(add), database.PodOf(add), jobs.Ref(drop), database.PodOf(drop)}
-}
-
-// ReadAdd implements database.Rotator.
-func (Rotations) ReadAdd(w database.Wanted, r database.Rotation, have database.Objects) database.Progress {
-	add, _ := jobs.Steps(w, r)
-	return jobs.Progress(have, add, "adds the login "+r.Role)
-}
-
-// ReadDrop implements database.Rotator.
-func (Rotations) ReadDrop(w database.Wanted, r database.Rotation, have database.Objects) database.Progress {
-	_, drop := jobs.Steps(w, r)
-	return jobs.Progress(have, drop, "ends all logins but "+r.Role)
-}
