@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/beanpod-dev/beanpod/internal/bundle/report"
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 )
 
 // hasty are times for servers on this machine.
@@ -168,7 +169,7 @@ func TestNoDatabase(t *testing.T) {
 	at := func(port string) func(*Target) { return func(t *Target) { t.Port = port } }
 	times := Times{Connect: 500 * time.Millisecond, Login: 500 * time.Millisecond}
 	rows := []outcome{
-		{name: "nobody listens", tweak: at(freePort(t)), reason: report.ConnectionRefused, text: "HOST refuses connections."},
+		{name: "nobody listens", tweak: at(servers.FreePort(t)), reason: report.ConnectionRefused, text: "HOST refuses connections."},
 		{name: "no such name", tweak: func(t *Target) { t.Host, t.Port = "nowhere.invalid", "5432" }, reason: report.Unresolvable, text: "The DNS of the cluster does not know the host name nowhere.invalid."},
 		{name: "no answer", tweak: at(full(t)), reason: report.TimedOut, text: "HOST does not answer within 500ms."},
 		{name: "silence", tweak: at(silent), reason: report.TimedOut, text: "HOST takes connections, but a login is not answered within 500ms."},

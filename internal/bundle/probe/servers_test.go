@@ -14,30 +14,17 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 )
 
 // canary is the password of every user of every server here.
 const canary = "canary-It's/@:%20"
-
-// installed skips without the servers; `make test-integration` installs them and sets POSTGRES.
-func installed(t *testing.T, pattern string) string {
-	t.Helper()
-	if os.Getenv("POSTGRES") == "" {
-		t.Skip("needs PostgreSQL and MariaDB; `make test-integration` installs them and sets POSTGRES")
-	}
-	found, _ := filepath.Glob(pattern)
-	if len(found) == 0 {
-		t.Fatalf("POSTGRES is set, and there is no %s; `make test-integration` installs it", pattern)
-	}
-	return found[len(found)-1]
-}
 
 // runner starts programs in a folder of their own, not as root.
 type runner struct {
@@ -48,23 +35,8 @@ type runner struct {
 
 func newRunner(t *testing.T) runner {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	r := runner{T: t, dir: dir}
-	if os.Getuid() == 0 {
-		account, err := user.Lookup("postgres")
-		if err != nil {
-			t.Fatal(err)
-		}
-		uid, _ := strconv.ParseUint(account.Uid, 10, 32)
-		gid, _ := strconv.ParseUint(account.Gid, 10, 32)
-		r.who = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		r.must(os.Chown(dir, int(uid), int(gid)))
-	}
-	return r
+	dir, account := servers.Folder(t)
+	return runner{T: t, dir: dir, who: account}
 }
 
 func (r runner) must(err error) {
@@ -93,9 +65,7 @@ func (r runner) write(name, text string) string {
 	r.Helper()
 	path := filepath.Join(r.dir, name)
 	r.must(os.WriteFile(path, []byte(text), 0o600))
-	if r.who != nil {
-		r.must(os.Chown(path, int(r.who.Uid), int(r.who.Gid)))
-	}
+	r.must(os.Chown(path, int(r.who.Uid), int(r.who.Gid)))
 	return path
 }
 
@@ -125,17 +95,6 @@ func (r runner) serve(port, name string, args ...string) {
 	}
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
-}
-
 // certificate is a self-signed one and its key.
 func certificate(t *testing.T) (cert, key string) {
 	t.Helper()
@@ -161,8 +120,8 @@ func certificate(t *testing.T) (cert, key string) {
 // postgresServer has users whose names say what is special about them.
 func postgresServer(t *testing.T) string {
 	t.Helper()
-	bin := filepath.Dir(installed(t, "/usr/lib/postgresql/*/bin/initdb"))
-	r, port := newRunner(t), freePort(t)
+	bin := filepath.Dir(servers.Database(t, "/usr/lib/postgresql/*/bin/initdb"))
+	r, port := newRunner(t), servers.FreePort(t)
 	r.run("", bin+"/initdb", "-D", r.dir+"/data", "-U", "postgres", "--no-sync", "--auth=trust")
 	cert, key := certificate(t)
 	r.write("data/server.crt", cert)
@@ -195,13 +154,11 @@ host all app,locked,full all scram-sha-256
 // mariaServer has a user app, and another one that must be encrypted while the server cannot.
 func mariaServer(t *testing.T) string {
 	t.Helper()
-	program := installed(t, "/usr/sbin/mariadbd")
-	r, port := newRunner(t), freePort(t)
+	program := servers.Database(t, "/usr/sbin/mariadbd")
+	r, port := newRunner(t), servers.FreePort(t)
 	flags := []string{"--no-defaults", "--datadir=" + r.dir + "/data", "--innodb-use-native-aio=0"}
 	r.must(os.Mkdir(r.dir+"/data", 0o700))
-	if r.who != nil {
-		r.must(os.Chown(r.dir+"/data", int(r.who.Uid), int(r.who.Gid)))
-	}
+	r.must(os.Chown(r.dir+"/data", int(r.who.Uid), int(r.who.Gid)))
 	// What mariadb-install-db does, which wants programs of another package.
 	tables := "CREATE DATABASE mysql;\nUSE mysql;\n"
 	for _, file := range []string{"mysql_system_tables.sql", "mysql_system_tables_data.sql"} {

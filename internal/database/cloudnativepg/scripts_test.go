@@ -5,12 +5,9 @@ package cloudnativepg_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/beanpod-dev/beanpod/internal/database"
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 )
 
 // lab is a real server, in which the test plays what CloudNativePG does with roles.
@@ -30,39 +28,11 @@ type lab struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	if os.Getenv("POSTGRES") == "" {
-		t.Skip("needs PostgreSQL; `make test-integration` installs it and sets POSTGRES")
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	if len(found) == 0 {
-		t.Fatal("POSTGRES is set, but PostgreSQL is not installed; `make test-integration` installs it")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close()
-	dir, err := os.MkdirTemp("", "cnpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	l := &lab{T: t, dir: dir, bin: found[len(found)-1], port: port}
-	if os.Getuid() == 0 { // the server refuses root
-		account, err := user.Lookup("postgres")
-		if err != nil {
-			t.Fatal(err)
-		}
-		uid, _ := strconv.ParseUint(account.Uid, 10, 32)
-		gid, _ := strconv.ParseUint(account.Gid, 10, 32)
-		l.account = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	bin := filepath.Dir(servers.Database(t, "/usr/lib/postgresql/*/bin/initdb"))
+	dir, account := servers.Folder(t)
+	l := &lab{T: t, dir: dir, bin: bin, port: servers.FreePort(t), account: account}
 	l.program("initdb", "--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "--pgdata="+dir+"/data")
-	l.program("pg_ctl", "start", "--wait", "--pgdata="+dir+"/data", "--log="+dir+"/log", "--options=-c port="+port+" -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories="+dir)
+	l.program("pg_ctl", "start", "--wait", "--pgdata="+dir+"/data", "--log="+dir+"/log", "--options=-c port="+l.port+" -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories="+dir)
 	t.Cleanup(func() { l.program("pg_ctl", "stop", "--wait", "--mode=immediate", "--pgdata="+dir+"/data") })
 	return l
 }

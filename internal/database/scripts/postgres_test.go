@@ -7,17 +7,16 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/beanpod-dev/beanpod/internal/testkit/servers"
 )
 
 const (
@@ -38,27 +37,9 @@ type lab struct {
 // newLab skips without PostgreSQL. As root it runs everything as the account postgres, which Debian's package makes.
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	if os.Getenv("POSTGRES") == "" {
-		t.Skip("needs PostgreSQL; `make test-integration` installs it and sets POSTGRES")
-	}
-	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) == 0 {
-		t.Fatal("POSTGRES is set, but PostgreSQL is not installed; `make test-integration` installs it")
-	}
-	dir, err := os.MkdirTemp("", "pg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	l := &lab{T: t, dir: dir, port: freePort(t), uid: uint32(os.Getuid()), gid: uint32(os.Getgid())}
-	if l.uid == 0 {
-		account, err := user.Lookup("postgres")
-		if err != nil {
-			t.Fatal(err)
-		}
-		uid, _ := strconv.ParseUint(account.Uid, 10, 32)
-		gid, _ := strconv.ParseUint(account.Gid, 10, 32)
-		l.uid, l.gid = uint32(uid), uint32(gid)
-	}
+	servers.Database(t, "/usr/lib/postgresql/*/bin/initdb")
+	dir, account := servers.Folder(t)
+	l := &lab{T: t, dir: dir, port: servers.FreePort(t), uid: account.Uid, gid: account.Gid}
 	l.env = map[string]string{
 		"PATH": os.Getenv("PATH"), "BEANPOD_DATABASE": "ebdb", "BEANPOD_USERNAME": "Ebroot", "BEANPOD_PORT": l.port, "BEANPOD_MESSAGE": dir + "/message",
 		"BEANPOD_DATA": dir + "/data", "BEANPOD_WORK": dir + "/work", "BEANPOD_RUN": dir + "/run",
@@ -74,20 +55,6 @@ func newLab(t *testing.T) *lab {
 	l.own()
 	t.Cleanup(l.kill)
 	return l
-}
-
-// freePort is below those that the kernel gives to connections: a server that starts again needs it a second time.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(20_000 + rand.N(12_000))
-		if listener, err := net.Listen("tcp", ":"+port); err == nil {
-			_ = listener.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 func (l *lab) must(err error) {
