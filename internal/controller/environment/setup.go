@@ -122,16 +122,20 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, opts controller.Options)
 		b.Watches(&gatewayv1.HTTPRoute{}, children{}, builder.WithPredicates(butStatus()))
 	}
 	if r.loader.Operator.KEDA {
-		for _, kind := range []naming.Kind{naming.ScaledObject, naming.TriggerAuthentication} {
-			b.Watches(observe.NewObject(kind), children{}, builder.WithPredicates(heard()))
-		}
-		// KEDA gives its autoscalers the labels of the ScaledObject.
-		b.Watches(&autoscalingv2.HorizontalPodAutoscaler{}, handler.EnqueueRequestsFromMapFunc(byLabel), builder.WithPredicates(impeded()))
+		watchKEDA(b)
 	}
 	if r.loader.ClusterScoped {
 		b.Watches(&v1alpha1.Platform{}, r.wake(indexPlatform, anyNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	}
 	return b.Complete(reconcile.AsReconciler(r.client, r))
+}
+
+// watchKEDA watches what is made for KEDA, and what KEDA makes of it: it gives its autoscalers the labels of the ScaledObject.
+func watchKEDA(b *builder.Builder) {
+	for _, kind := range []naming.Kind{naming.ScaledObject, naming.TriggerAuthentication} {
+		b.Watches(observe.NewObject(kind), children{}, builder.WithPredicates(heard()))
+	}
+	b.Watches(&autoscalingv2.HorizontalPodAutoscaler{}, handler.EnqueueRequestsFromMapFunc(byLabel), builder.WithPredicates(impeded()))
 }
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {

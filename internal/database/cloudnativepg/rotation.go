@@ -16,6 +16,8 @@ import (
 
 // What the Jobs of a rotation run, as the new login: CloudNativePG manages roles, but neither their settings nor what belongs to them.
 var (
+	//go:embed scripts/lib.sh
+	library string
 	//go:embed scripts/add.sh
 	addScript string
 	//go:embed scripts/end.sh
@@ -49,7 +51,7 @@ func (Provider) Drop(w database.Wanted, r database.Rotation, have database.Objec
 func step(w database.Wanted, r database.Rotation, have database.Objects, name, container, script string) database.Object {
 	cluster := have[clusterRef(w)]
 	user := cmp.Or(number(cluster, "spec", "postgresUID"), defaultUser)
-	c := jobs.Container(container, cmp.Or(text(cluster, "status", "image"), image(w, cluster)), "sh", "-c", script).
+	c := jobs.Container(container, cmp.Or(text(cluster, "status", "image"), image(w, cluster)), "sh", "-c", library+script).
 		WithEnv(
 			variable("PGHOST", Provider{}.Read(w, have).Host), variable("PGDATABASE", w.Database), variable("PGUSER", r.Role),
 			variable("BEANPOD_OWNER", w.Username), variable("BEANPOD_PASSWORD_FILE", passwordDir+"/password")).

@@ -1,19 +1,4 @@
 # Ends the connections of the old logins once CloudNativePG has taken these away, and hands over what belongs to them, as the new login.
-set -eu
-: "${BEANPOD_MESSAGE:=/dev/termination-log}"
-
-fail() { # SENTENCE: where people see it
-  echo "$*" >&2
-  printf '%s' "$*" 2>/dev/null >"$BEANPOD_MESSAGE" || true
-  exit 1
-}
-
-run_sql() { # PSQL ARGUMENTS...: stops at the first error
-  psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --set=owner="$BEANPOD_OWNER" --set=role="$PGUSER" "$@"
-}
-
-PGPASSWORD=$(cat "$BEANPOD_PASSWORD_FILE")
-export PGPASSWORD PGCONNECT_TIMEOUT=10 PGAPPNAME=beanpod
 left='SELECT count(*) FROM pg_catalog.pg_auth_members AS a JOIN pg_catalog.pg_roles AS m ON m.oid = a.member JOIN pg_catalog.pg_roles AS g ON g.oid = a.roleid
   WHERE m.rolname = session_user AND g.rolcanlogin'
 tries=0
