@@ -148,6 +148,7 @@ func (i *injector) strike(m mode, w simapi.Write) simapi.Decision {
 		i.u.stale = i.past
 	case saved, savedAfter:
 		i.u.down = func() {
+			i.u.spared = true
 			for _, name := range []string{"shop", "next"} {
 				i.u.edit(name, func(c *v1alpha1.DatabaseClaim) { c.Spec.DeletionProtection = new(true) })
 			}

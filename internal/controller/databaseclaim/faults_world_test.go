@@ -52,6 +52,8 @@ type universe struct {
 	stale *simapi.Store
 	// down is what people do before the next process starts; nil: nothing.
 	down func()
+	// spared says that somebody protected the claims again, so that what should end may stay.
+	spared bool
 }
 
 type timer struct {
